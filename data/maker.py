@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 def check_source(path, sha256):
     """Raise unless the file at `path` has this SHA-256 (hex)."""
     if not Path(path).is_file():
-        raise FileNotFoundError(f"source {path} not found; the maker's first lines say where it is had")
+        raise FileNotFoundError(f"source {path} not found: see the head of the maker")
     found = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     if found != sha256:
         raise ValueError(f"source {path} has SHA-256 {found}, expected {sha256}: fetch it again")

@@ -1,0 +1,95 @@
+"""The command line of the book: `python -m book VERB`."""
+
+import argparse
+import sys
+import time
+
+from book import ROOT, BookError
+
+
+def make(args):
+    """Execute what is stale, render everything, and say what was done and where to look."""
+    from book import execute, notebooks, render
+
+    steps, start = [], time.perf_counter()
+
+    def timed(name, work):
+        begun = time.perf_counter()
+        result = work()
+        steps.append((name, time.perf_counter() - begun))
+        return result
+
+    paths = notebooks.lectures(only=args.lecture)
+    done = timed("execute", lambda: execute.execute(paths, force=args.force, seed=args.seed))
+    engine = timed("render", render.render)
+    print(f"\n{len(done)} of {len(paths)} lectures executed")
+    for name, seconds in done.items():
+        print(f"  {name}: {seconds:.0f} s")
+    for name, seconds in steps:
+        print(f"{name}: {seconds:.1f} s" + (f" (with {engine})" if name == "render" else ""))
+    print(f"in all: {time.perf_counter() - start:.1f} s\nlook at: {ROOT / '_site' / 'index.html'}")
+
+
+def execute_only(args):
+    from book import execute, notebooks
+
+    execute.execute(notebooks.lectures(only=args.lecture), force=args.force, seed=args.seed)
+
+
+def render_only(args):
+    from book import render
+
+    print(f"rendered with {render.render()}: {ROOT / '_site' / 'index.html'}")
+
+
+def check_only(args):
+    from book import check
+
+    problems = check.check()
+    print("\n".join(problems) or "check: nothing to complain about")
+    sys.exit(bool(problems))
+
+
+def sweep_only(args):
+    from book import notebooks, sweep
+
+    sweep.sweep(notebooks.lectures(only=args.lecture)[0], args.seeds, args.jobs)
+
+
+def slides_pdf(args):
+    from book import slides
+
+    for path, count in slides.write():
+        print(f"{path}: {count} pages")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m book", description=__doc__)
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    for name, function, text in (
+        ("make", make, "execute what is stale, render all"),
+        ("execute", execute_only, "execute what is stale"),
+        ("render", render_only, "render website, decks and Colab notebooks into _site/"),
+        ("check", check_only, "check the structure of lectures and repository"),
+        ("sweep", sweep_only, "run a lecture over seeds and sum up its records"),
+        ("slides-pdf", slides_pdf, "print every deck to _site/slides-pdf/"),
+    ):
+        verb = verbs.add_parser(name, help=text)
+        verb.set_defaults(run=function)
+        if name in ("make", "execute", "sweep"):
+            verb.add_argument("--lecture", metavar="NN", help="only this lecture, such as 06")
+        if name in ("make", "execute"):
+            verb.add_argument("--force", action="store_true", help="execute though not stale")
+            verb.add_argument("--seed", type=int, default=1)
+        if name == "sweep":
+            verb.add_argument("--seeds", type=int, default=5)
+            verb.add_argument("--jobs", type=int, default=1)
+    args = parser.parse_args()
+    try:
+        args.run(args)
+    except (BookError, FileNotFoundError) as error:
+        sys.exit(f"book: {error}")
+
+
+if __name__ == "__main__":
+    main()

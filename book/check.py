@@ -1,0 +1,147 @@
+"""Structure rules of the book: what can be said of lectures without running them."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from book import ROOT, BookError, execute, notebooks
+
+LECTURE_BYTES = 3_000_000
+CHECKOUT_BYTES = 120_000_000
+SLIDE_CODE_LINES, CODE_LINES, SLIDE_CODE_COLUMNS = 15, 30, 92
+KINDS = ("fig", "tbl", "eq", "sec", "thm")
+
+
+def prose(notebook):
+    """Return the Markdown of a lecture with code spans and blocks taken out."""
+    text = "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    text += "\n\n" + "\n".join(
+        str(options.get(key, ""))
+        for _, options, _, _ in notebooks.code_cells(notebook)
+        for key in ("fig-cap", "tbl-cap")
+    )
+    return re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.S)
+
+
+def check_figures(notebook):
+    """Every picture has a label, a caption and an alt text that isn't the caption."""
+    for i, options, _, outputs in notebooks.code_cells(notebook):
+        pictures = any("image/png" in o.get("data", {}) for o in outputs)
+        label = str(options.get("label", ""))
+        if pictures and not label.startswith("fig-"):
+            yield f"cell {i} shows a figure but has no label fig-…"
+        if not (pictures or label.startswith("fig-")):
+            continue
+        name = label or f"in cell {i}"
+        if label.startswith("fig-") and not outputs:
+            yield f"figure {name} is empty: its cell has no output"
+        for key, what in (("fig-cap", "caption"), ("fig-alt", "alt text")):
+            if not str(options.get(key, "")).strip():
+                yield f"figure {name} has no {what} (#| {key}: …)"
+        if options.get("fig-alt") and options.get("fig-alt") == options.get("fig-cap"):
+            yield f"figure {name} repeats its caption as alt text"
+
+
+def check_code(notebook):
+    """No stored errors; code short enough for its place; every cell executed."""
+    for i, options, code, outputs in notebooks.code_cells(notebook):
+        for output in outputs:
+            if output.output_type == "error":
+                yield f"cell {i} has a stored error: {output.ename}: {output.evalue}"
+        lines = len([line for line in code.splitlines() if line.strip()])
+        shown = options.get("echo", True) and options.get("code-fold") is not True
+        if lines > CODE_LINES or (shown and lines > SLIDE_CODE_LINES):
+            most = SLIDE_CODE_LINES if shown else CODE_LINES
+            yield f"cell {i} has {lines} lines of code, at most {most} fit"
+        wide = max((len(line) for line in code.splitlines()), default=0)
+        if shown and wide > SLIDE_CODE_COLUMNS:
+            yield f"cell {i} has a line of {wide} characters, at most {SLIDE_CODE_COLUMNS} fit"
+        if code.strip() and notebook.cells[i].execution_count is None:
+            yield f"cell {i} was not executed: run `make book`"
+
+
+def check_references(notebook, root):
+    """Citations, cross-references and glossary links have their targets."""
+    text = prose(notebook)
+    keys = set(re.findall(r"^@\w+\{([^,\s]+),", (root / "references.bib").read_text(), re.M))
+    labels = set(re.findall(r"\{[^}\n]*#([\w-]+)[^}\n]*\}", text))
+    for _, options, _, _ in notebooks.code_cells(notebook):
+        if label := options.get("label"):
+            if label in labels:
+                yield f"label {label} is used twice"
+            labels.add(label)
+    for key in sorted(set(re.findall(r"(?<![\w.])@([A-Za-z][\w:-]*\w)", text))):
+        if key.split("-")[0] in KINDS and "-" in key:
+            if key not in labels:
+                yield f"cross-reference @{key} has no target"
+        elif key not in keys:
+            yield f"citation @{key} is not in references.bib"
+    glossary = (root / "glossary.qmd").read_text(encoding="utf-8")
+    terms = set(re.findall(r"\{#([\w-]+)\}", glossary))
+    for term in sorted(set(re.findall(r"glossary\.qmd#([\w-]+)", text)) - terms):
+        yield f"glossary link #{term} has no entry in glossary.qmd"
+
+
+def check_records(notebook, path, root):
+    """Every recorded value has a declared band, and the other way round."""
+    bands_file = root / "tests" / "expected" / f"{path.name[:2]}.yml"
+    bands = yaml.safe_load(bands_file.read_text(encoding="utf-8")) if bands_file.exists() else {}
+    recorded = notebooks.records(notebook)
+    for name in sorted(set(recorded) - set(bands)):
+        yield f"record {name} has no band in tests/expected/{bands_file.name}"
+    for name in sorted(set(bands) - set(recorded)):
+        yield f"band {name} in tests/expected/{bands_file.name} has no record"
+    for name, band in bands.items():
+        if not ({"low", "high", "why"} <= set(band) and band["low"] <= band["high"]):
+            yield f"band {name} in tests/expected/{bands_file.name} needs low ≤ high and why"
+
+
+def check_lecture(path, root=ROOT):
+    """Return what is wrong with one lecture, as sentences."""
+    try:
+        notebook = notebooks.read(path)
+        found = [
+            key for key in ("title", "description") if key not in notebooks.front_matter(notebook)
+        ]
+        problems = [f"front matter has no {key}" for key in found]
+        for check_part in (check_figures, check_code):
+            problems += check_part(notebook)
+        problems += check_references(notebook, root)
+        problems += check_records(notebook, path, root)
+    except BookError as error:
+        problems = [str(error)]
+    if path.stat().st_size > LECTURE_BYTES:
+        problems.append(f"it is {path.stat().st_size / 1e6:.1f} MB, over 3 MB")
+    return [f"{path.name}: {problem}" for problem in problems]
+
+
+def check_fresh(path, root=ROOT):
+    """Return why the stored outputs of a lecture are stale, as a list of at most one sentence."""
+    why = execute.stale(path, root)
+    return [f"{path.name}: stored outputs are stale ({why}): run `make book`"] if why else []
+
+
+def check_sizes(root=ROOT):
+    """A checkout stays under 120 MB; what is over 2 MB has its reason in data/README.md."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
+    files = [Path(root) / name for name in listed if name and (Path(root) / name).is_file()]
+    total = sum(file.stat().st_size for file in files)
+    if total > CHECKOUT_BYTES:
+        yield f"the checkout has {total / 1e6:.0f} MB, over {CHECKOUT_BYTES / 1e6:.0f} MB"
+    reasons = (Path(root) / "data" / "README.md").read_text(encoding="utf-8")
+    for file in files:
+        big = file.stat().st_size > 2_000_000 and file.suffix != ".ipynb"
+        if big and file.name not in reasons:
+            yield f"{file.name} is over 2 MB and data/README.md doesn't say why"
+
+
+def check(root=ROOT):
+    """Return everything that is wrong with the book, as a list of sentences."""
+    problems = list(check_sizes(root))
+    for path in notebooks.lectures(root):
+        problems += check_lecture(path, root) + check_fresh(path, root)
+    return problems

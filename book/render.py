@@ -1,0 +1,303 @@
+"""Render the website and the decks: with Quarto where it's installed, else with Pandoc alone.
+
+The thin way: notebook to Markdown (here), Markdown to HTML (Pandoc, assets/quarto.lua and two
+templates). It knows the part of Quarto that lectures use and stops at anything else.
+"""
+
+import base64
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from html.parser import HTMLParser
+from importlib.util import find_spec
+from pathlib import Path
+
+import pypandoc
+import yaml
+
+from book import ROOT, BookError, colab, notebooks
+
+ASSETS = Path(__file__).parent / "assets"
+PICTURES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
+CELL_OPTIONS = {
+    "label", "fig-cap", "fig-alt", "tbl-cap", "layout-ncol", "echo", "output", "include",
+    "code-fold", "code-summary",
+}  # fmt: skip
+
+
+def fenced(text, attributes=""):
+    ticks = "`" * max(3, 1 + max((len(t) for t in re.findall(r"`+", text)), default=0))
+    return f"{ticks} {attributes}\n{text}\n{ticks}\n"
+
+
+def output_markdown(output, name, files):
+    """Return the Markdown of one output; pictures are added to `files` {name: bytes}."""
+    if output.output_type == "stream":
+        return f"::: {{.cell-output .cell-output-{output.name}}}\n{fenced(output.text)}:::\n"
+    if output.output_type == "error":
+        raise BookError(f"cell {name} has a stored error: {output.ename}: {output.evalue}")
+    data = output.data
+    for mime, suffix in PICTURES.items():
+        if mime in data:
+            file = f"{name}-{len(files) + 1}.{suffix}"
+            files[file] = base64.b64decode(data[mime])
+            return file
+    if "text/markdown" in data:
+        text = data["text/markdown"]
+    elif "text/html" in data:
+        text = fenced(data["text/html"], "{=html}")
+    else:
+        text = fenced(data["text/plain"])
+    return f"::: {{.cell-output .cell-output-display}}\n\n{text}\n\n:::\n"
+
+
+def cell_markdown(index, options, code, outputs, folder, files):
+    """Return the Markdown of one executed code cell, in the form that Quarto makes of it."""
+    unknown = set(options) - CELL_OPTIONS
+    if unknown:
+        raise BookError(f"code cell {index}: option {sorted(unknown)[0]} is not in the subset used")
+    if options.get("include") is False:
+        return ""
+    label = options.get("label", f"cell-{index}")
+    parts = [f"::::: {{.cell #cell-{label}}}\n"]
+    if options.get("echo", True) and code.strip():
+        fold = "".join(
+            f' {key}="{str(options[key]).lower() if key == "code-fold" else options[key]}"'
+            for key in ("code-fold", "code-summary")
+            if key in options
+        )
+        parts.append(fenced(code, "{.python .cell-code" + fold + "}"))
+    pictures = []
+    for output in outputs if options.get("output", True) else []:
+        before = len(files)
+        made = output_markdown(output, label, files)
+        (pictures if len(files) > before else parts).append(made)
+    alt = str(options.get("fig-alt", "")).replace('"', "&quot;")
+    images = [f'![](<{folder}/{file}>){{fig-alt="{alt}"}}' for file in pictures]
+    if label.startswith("fig-") and len(images) == 1:
+        caption = options.get("fig-cap", "")
+        image = images[0].replace("![]", f"![{caption}]").replace("{", f"{{#{label} ", 1)
+        parts.append(f"\n{image}\n")
+    elif label.startswith("fig-"):
+        columns = f' layout-ncol="{options["layout-ncol"]}"' if "layout-ncol" in options else ""
+        body = "\n".join(images) if images else ""
+        parts.append(
+            f"\n:::: {{#{label}{columns}}}\n{body}\n\n{options.get('fig-cap', '')}\n::::\n"
+        )
+    else:
+        parts += [f"\n{image}\n" for image in images]
+    if label.startswith("tbl-"):
+        parts[1 if options.get("echo", True) else 0] += f"\n:::: {{#{label}}}\n"
+        parts.append(f"\n{options.get('tbl-cap', '')}\n::::\n")
+    return "\n".join([*parts, ":::::\n"])
+
+
+def source_markdown(path):
+    """Return (Markdown, {picture: bytes}) of a page, whether .qmd or executed notebook."""
+    files = {}
+    if path.suffix == ".qmd":
+        text = path.read_text(encoding="utf-8")
+    else:
+        notebook = notebooks.read(path)
+        folder, parts = f"{path.stem}_files", []
+        for i, cell in enumerate(notebook.cells):
+            if cell.cell_type == "code":
+                options, code = notebooks.split_options(cell.source)
+                parts.append(cell_markdown(i, options, code, cell.outputs, folder, files))
+            else:
+                parts.append(cell.source)
+        text = "\n\n".join(parts)
+
+    def include(match):
+        return (path.parent / match[1]).read_text(encoding="utf-8")
+
+    return re.sub(r"^{{< include (\S+) >}}$", include, text, flags=re.M), files
+
+
+def pandoc(text, fmt, template, variables, cwd):
+    """Return `text` as HTML, with numbers, references and citations resolved."""
+    with tempfile.TemporaryDirectory() as tmp:
+        metadata = Path(tmp) / "metadata.yml"
+        metadata.write_text(yaml.safe_dump(variables), encoding="utf-8")
+        command = [
+            pypandoc.get_pandoc_path(), "--from=markdown", f"--to={fmt}", "--standalone",
+            f"--template={ASSETS / template}", f"--lua-filter={ASSETS / 'quarto.lua'}",
+            f"--metadata-file={metadata}", "--citeproc", "--mathml", "--toc", "--toc-depth=2",
+            "--syntax-highlighting=tango",
+            "--slide-level=2", "--wrap=none", "--fail-if-warnings",
+        ]  # fmt: skip
+        if fmt == "html":
+            command += ["--number-sections"]
+        else:
+            command += ["--reference-location=section"]
+        done = subprocess.run(command, input=text, capture_output=True, text=True, cwd=cwd)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        ours = [line for line in lines if line.startswith("[book]")]
+        raise BookError((ours or lines or ["Pandoc gave no message"])[0].removeprefix("[book] "))
+    return done.stdout
+
+
+class Sections(HTMLParser):
+    """Cuts a page's main text into sections for the search index."""
+
+    def __init__(self):
+        super().__init__(convert_charrefs=True)
+        self.sections, self.depth, self.skip = [], 0, 0
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if tag == "main":
+            self.depth = 1
+            self.sections.append({"id": "", "heading": "", "text": ""})
+        elif self.depth and tag in ("h1", "h2") and attributes.get("id"):
+            self.sections.append({"id": attributes["id"], "heading": "", "text": ""})
+            self.heading = tag
+        elif tag in ("script", "style", "annotation"):
+            self.skip += 1
+
+    def handle_endtag(self, tag):
+        if tag == "main":
+            self.depth = 0
+        elif tag in ("script", "style", "annotation"):
+            self.skip -= 1
+        if tag == getattr(self, "heading", None):
+            self.heading = None
+
+    def handle_data(self, data):
+        if self.depth and not self.skip:
+            key = "heading" if getattr(self, "heading", None) else "text"
+            self.sections[-1][key] += data
+
+
+def search_entries(page, title, url):
+    parser = Sections()
+    parser.feed(page)
+    return [
+        {"title": title, "heading": s["heading"].strip(), "text": " ".join(s["text"].split()),
+         "url": url + (f"#{s['id']}" if s["id"] else "")}
+        for s in parser.sections
+    ]  # fmt: skip
+
+
+def sidebar(items, titles, here, up):
+    """Return the navigation as HTML; `titles` is {page: title}, `up` the way to the site's root."""
+    lines = ["<ul>"]
+    for item in items:
+        if isinstance(item, dict) and "contents" in item:
+            lines.append(f'<li><span class="part">{html.escape(item["section"])}</span>')
+            lines += [sidebar(item["contents"], titles, here, up), "</li>"]
+        else:
+            page = item if isinstance(item, str) else item["href"]
+            mark = ' aria-current="page"' if page == here else ""
+            url = up + str(Path(page).with_suffix(".html"))
+            lines.append(f'<li><a href="{url}"{mark}>{html.escape(titles[page])}</a></li>')
+    return "\n".join([*lines, "</ul>"])
+
+
+def page_data(root, page):
+    """Return the front matter of a page, from the YAML between its first two lines ---."""
+    path = root / page
+    if path.suffix == ".ipynb":
+        return notebooks.front_matter(notebooks.read(path))
+    return yaml.safe_load(path.read_text(encoding="utf-8").split("---")[1])
+
+
+def render_thin(root, out):
+    """Render every page of the book's sidebar into the empty folder `out` with Pandoc."""
+    book = notebooks.config(root)
+    pages = notebooks.pages(root)
+    meta = {page: page_data(root, page) for page in pages}
+    titles = {page: str(data["title"]) for page, data in meta.items()}
+    libs = out / "site_libs"
+    shutil.copytree(ASSETS, libs / "book", ignore=shutil.ignore_patterns("*.lua", "*.html"))
+    reveal = Path(find_spec("sphinx_revealjs").origin).parent / "_static" / "revealjs"
+    for part in ("dist/reveal.js", "dist/reveal.css", "dist/reset.css", "plugin/notes", "LICENSE"):
+        target = libs / "revealjs" / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source = reveal / part
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
+    for resource in book["project"].get("resources", []):
+        if (root / resource).is_dir():
+            shutil.copytree(root / resource, out / resource)
+        elif (root / resource).is_file():
+            shutil.copy(root / resource, out / resource)
+    index = []
+    for i, page in enumerate(pages):
+        text, files = source_markdown(root / page)
+        target = out / Path(page).with_suffix(".html")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = target.parent / f"{target.stem}_files"
+        for name, content in files.items():
+            folder.mkdir(exist_ok=True)
+            (folder / name).write_bytes(content)
+        up = "../" * (len(Path(page).parts) - 1)
+        lecture = page.endswith(".ipynb")
+        neighbours = {
+            key: {"url": up + str(Path(pages[j]).with_suffix(".html")), "title": titles[pages[j]]}
+            for key, j in (("previous", i - 1), ("next", i + 1))
+            if 0 <= j < len(pages)
+        }
+        colab_url = (
+            lecture
+            and "repo-url" in book["website"]
+            and colab.url(book["website"]["repo-url"], Path(page).name)
+        )
+        variables = {
+            "book-title": book["website"]["title"],
+            "bibliography": [str(root / book["bibliography"])],
+            "sidebar": sidebar(book["website"]["sidebar"]["contents"], titles, page, up),
+            "up": up or "./",
+            "link-citations": True,
+            "deck-url": f"{target.stem}.slides.html" if lecture else False,
+            "colab-file": f"{up}colab/{Path(page).name}" if lecture else False,
+            "colab-url": colab_url,
+            **neighbours,
+        }
+        try:
+            made = pandoc(text, "html", "page.html", variables, root / Path(page).parent)
+            index += search_entries(made, titles[page], str(Path(page).with_suffix(".html")))
+            target.write_text(made, encoding="utf-8")
+            if lecture:
+                deck = pandoc(text, "revealjs", "deck.html", variables, root / Path(page).parent)
+                target.with_suffix(".slides.html").write_text(deck, encoding="utf-8")
+        except BookError as error:
+            raise BookError(f"{page}: {error}") from error
+    script = "window.BOOK_INDEX = " + json.dumps(index, ensure_ascii=False) + ";\n"
+    (libs / "book" / "search-index.js").write_text(script, encoding="utf-8")
+
+
+def render_quarto(root, out):
+    """Render the project with the real Quarto into the folder `out`."""
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    command = ["quarto", "render", "--output-dir", str(out)]
+    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True)
+    if done.returncode:
+        raise BookError(f"quarto render failed: {done.stderr.strip().splitlines()[-1]}")
+
+
+def render(root=ROOT, out=None):
+    """Render the book into `_site/`, replacing it only when all pages are made.
+
+    Returns the engine's name, "Quarto" or "Pandoc".
+    """
+    root = Path(root)
+    out = Path(out or root / "_site")
+    fresh = out.with_name(out.name + ".part")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    quarto = shutil.which("quarto")
+    try:
+        colab.write(root)
+        (render_quarto if quarto else render_thin)(root, fresh)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    shutil.rmtree(out, ignore_errors=True)
+    fresh.rename(out)
+    return "Quarto" if quarto else "Pandoc"

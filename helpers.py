@@ -1,0 +1,305 @@
+"""What the lectures import: seeding, data, pictures, training, recording.
+
+Lectures show models and training loops themselves; this module holds what would distract from
+them. Arrays go in, arrays or figures come out; nothing here keeps hidden state but caches.
+"""
+
+import functools
+import hashlib
+import os
+import re
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before Keras: no start-up chatter
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import yaml
+from IPython.display import display
+
+HERE = Path(__file__).resolve().parent
+DATA = HERE / "data"
+SEED = int(os.environ.get("BOOK_SEED", "1"))
+
+# Okabe and Ito's colours: told apart with every common kind of colour blindness
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000"]
+plt.rcParams.update(
+    {
+        "axes.prop_cycle": plt.cycler(color=COLOURS),
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "figure.constrained_layout.use": True,
+        "figure.dpi": 110,
+        "figure.figsize": (8, 3.6),
+        "font.size": 12,
+        "image.cmap": "gray",
+        "legend.frameon": False,
+    }
+)
+
+# ---- Seeding ----------------------------------------------------------------------------------
+
+
+def seed(offset=0):
+    """Seed Python, NumPy and Keras with the book's seed plus `offset`, and return that number.
+
+    The book's seed is 1, or the whole number in the environment variable BOOK_SEED. Call it
+    before each model, so that a section gives the same result when it's run alone.
+    """
+    keras.utils.set_random_seed(SEED + offset)
+    return SEED + offset
+
+
+# ---- Data -------------------------------------------------------------------------------------
+
+
+def _listed():
+    """The SHA-256 of each file that data/SHA256SUMS lists, by name; none where it is missing."""
+    sums = DATA / "SHA256SUMS"
+    lines = sums.read_text().splitlines() if sums.exists() else []
+    return dict(reversed(line.split("  ", 1)) for line in lines)
+
+
+@functools.cache
+def data_path(name):
+    """Return the path of data file `name`, after checking its SHA-256 against data/SHA256SUMS.
+
+    The check is done once per process. Raises FileNotFoundError when the file is missing and
+    ValueError when it isn't the file that the book was made with; both say what to do.
+    """
+    sums = _listed()
+    path = DATA / name
+    again = f"restore it with `git checkout -- data/{name}`, or make it again: see data/README.md"
+    if name not in sums:
+        raise ValueError(f"data/{name} is not listed in data/SHA256SUMS; listed: {sorted(sums)}")
+    if not path.is_file():
+        raise FileNotFoundError(f"data file {path} is missing; {again}")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != sums[name]:
+        raise ValueError(
+            f"data file {path} is damaged: SHA-256 {found}, expected {sums[name]}; {again}"
+        )
+    if "BOOK_DATA_LOG" in os.environ:  # `book execute` asks which files a lecture reads
+        with open(os.environ["BOOK_DATA_LOG"], "a") as log:
+            log.write(name + "\n")
+    return path
+
+
+# What the arrays of the two image sets hash to, whatever file they came in
+CONTENT = {
+    "mnist": "06b0d1f124c4e5fa796686ade41a9b778edacc8622f2195a352ef479ad44fc16",
+}
+
+
+def _content_hash(arrays):
+    digest = hashlib.sha256()
+    for key in ("x_train", "y_train", "x_test", "y_test"):
+        digest.update(np.ascontiguousarray(arrays[key], dtype=np.uint8).tobytes())
+    return digest.hexdigest()
+
+
+@functools.cache
+def _image_set(name):
+    """The four arrays of an image set: from data/, else from Keras' cache or its download."""
+    if f"{name}.npz" in _listed():
+        with np.load(data_path(f"{name}.npz")) as file:
+            return tuple(file[key] for key in ("x_train", "y_train", "x_test", "y_test"))
+    cached = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets" / f"{name}.npz"
+    if cached.is_file():
+        with np.load(cached) as file:
+            arrays = {key: file[key] for key in file.files}
+    else:
+        module = {"mnist": keras.datasets.mnist}[name]
+        train, test = module.load_data()
+        arrays = dict(zip(("x_train", "y_train", "x_test", "y_test"), train + test, strict=True))
+    found = _content_hash(arrays)
+    if found != CONTENT[name]:
+        raise ValueError(
+            f"the {name} arrays in {cached} are not the published ones: SHA-256 of their "
+            f"content is {found}, expected {CONTENT[name]}; delete the file and run again"
+        )
+    return tuple(arrays[key] for key in ("x_train", "y_train", "x_test", "y_test"))
+
+
+def load_mnist():
+    """Return MNIST as ((x_train, y_train), (x_test, y_test)), all uint8.
+
+    Images have shape (n, 28, 28), grey values 0 (paper) to 255 (ink); labels have shape (n,),
+    digits 0 to 9; n is 60,000 and 10,000. Reads data/mnist.npz; without the book's data folder
+    (on Colab) the file in Keras' cache, or Keras' own download. Raises FileNotFoundError or
+    ValueError for a missing or damaged file. Source: LeCun, Cortes, Burges (1998).
+    """
+    x_train, y_train, x_test, y_test = _image_set("mnist")
+    return (x_train, y_train), (x_test, y_test)
+
+
+# ---- Pictures ---------------------------------------------------------------------------------
+
+
+def image_grid(rows, titles=None, *, scale=0.8, vmin=0.0, vmax=1.0):
+    """Draw rows of grey images and return the figure.
+
+    `rows` is a list of arrays of shape (n, h, w) or (n, h, w, 1) with values from `vmin`
+    (black) to `vmax` (white), the same n in each; `titles` names the rows at their left;
+    `scale` is the size of an image in inches. Raises ValueError when the shapes don't fit.
+    """
+    rows = [np.asarray(row).reshape(np.shape(row)[:3]) for row in rows]
+    counts = {len(row) for row in rows}
+    if len(counts) != 1:
+        raise ValueError(f"every row needs the same number of images, got {sorted(counts)}")
+    if titles is not None and len(titles) != len(rows):
+        raise ValueError(f"{len(rows)} rows but {len(titles)} titles")
+    n = counts.pop()
+    margin = 1.9 if titles else 0.1
+    fig = plt.figure(figsize=(margin + n * scale, len(rows) * scale), layout="none")
+    left = margin / (margin + n * scale)
+    width, height = (1 - left) / n, 1 / len(rows)
+    for i, row in enumerate(rows):
+        bottom = 1 - (i + 1) * height
+        for j, image in enumerate(row):
+            ax = fig.add_axes([left + j * width, bottom, width * 0.96, height * 0.96])
+            ax.imshow(image, vmin=vmin, vmax=vmax)
+            ax.axis("off")
+        if titles:
+            fig.text(left - 0.01, bottom + height / 2, titles[i], ha="right", va="center")
+    return fig
+
+
+def learning_curves(histories, metric="val_loss", *, ylabel, goal=None, seconds=False, ax=None):
+    """Draw one curve per training run and return the figure.
+
+    `histories` maps a name to a dict with lists `metric` and "seconds", as `train` returns it;
+    `ylabel` names the quantity with its unit; `goal`, a pair (value, text), draws a dashed line;
+    `seconds=True` puts seconds of training on the horizontal axis instead of epochs.
+    """
+    ax = ax or plt.subplots()[1]
+    for name, history in histories.items():
+        values = history[metric]
+        x = history["seconds"] if seconds else np.arange(1, len(values) + 1)
+        ax.plot(x, values, label=name, marker="o", markersize=3)
+    if goal is not None:
+        ax.axhline(goal[0], color="0.4", ls="--", lw=1)
+        ax.annotate(goal[1], (1, goal[0]), xycoords=("axes fraction", "data"), ha="right",
+                    va="bottom", fontsize=10)  # fmt: skip
+    ax.set(xlabel="training time in seconds" if seconds else "epoch", ylabel=ylabel)
+    ax.legend()
+    return ax.figure
+
+
+# ---- Training ---------------------------------------------------------------------------------
+
+
+class _Progress(keras.callbacks.Callback):
+    """One line that says how training goes; keeps seconds per epoch (validation included)."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.name, self.seconds = name, []
+
+    def on_train_begin(self, logs=None):
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seconds.append(time.perf_counter() - self.start)
+        best = "".join(f", {k} {v:.4f}" for k, v in (logs or {}).items())
+        line = f"{self.name}: epoch {epoch + 1} of {self.params['epochs']}"
+        print(f"\r{line}, {self.seconds[-1]:.1f} s{best}", end="", flush=True)
+
+    def on_train_end(self, logs=None):
+        print()
+
+
+def train(model, x, y, *, epochs, batch_size, validation=None, name="model"):
+    """Fit a compiled Keras model behind one progress line and return its history as a dict.
+
+    Arguments are those of `Model.fit`; `validation` is a pair of arrays or None. The dict has
+    a list per metric (one value an epoch) and "seconds" since the start of training.
+    """
+    progress = _Progress(name)
+    history = model.fit(
+        x, y, epochs=epochs, batch_size=batch_size, validation_data=validation, verbose=0,
+        callbacks=[progress],
+    )  # fmt: skip
+    return {**history.history, "seconds": progress.seconds}
+
+
+def cosine(rate, n, batch_size, epochs):
+    """Return a learning-rate schedule that falls from `rate` to 0 along half a cosine.
+
+    It ends with the last of `epochs` epochs over `n` examples in batches of `batch_size`.
+    Source: Loshchilov and Hutter (2017), equation 5 without restarts.
+    """
+    steps = epochs * -(-n // batch_size)
+    return keras.optimizers.schedules.CosineDecay(rate, steps)
+
+
+# ---- Measuring and recording ------------------------------------------------------------------
+
+
+def psnr(x, y):
+    """Return the peak signal-to-noise ratio of images `y` against `x` in decibels.
+
+    Both have the same shape and values in [0, 1]; the mean squared error is taken over all
+    images at once: 10 log10(1 / MSE). Raises ValueError when the shapes differ.
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    if x.shape != y.shape:
+        raise ValueError(f"images to compare have shapes {x.shape} and {y.shape}")
+    return float(-10 * np.log10(np.mean((x - y) ** 2, dtype=np.float64)))
+
+
+def band_of(name, folder=None):
+    """Return the declared band of a recorded value as a dict with low, high and why, or None.
+
+    Bands are in tests/expected/NN.yml (on Colab: expected/NN.yml beside this module).
+    """
+    folders = [folder] if folder else [HERE / "tests" / "expected", HERE / "expected"]
+    for place in folders:
+        for path in sorted(Path(place).glob("*.yml")):
+            bands = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            if name in bands:
+                return bands[name]
+    return None
+
+
+def record(name, value, unit=""):
+    """State a result of the lecture: show it with its declared band and store it in the output.
+
+    `name` is lower case with underscores; `value` a finite number; `unit` a word or empty.
+    The output carries the mime type application/vnd.book.record+json with the three, which
+    the regression tests compare with tests/expected/NN.yml. Raises ValueError otherwise.
+    """
+    value = float(value)
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise ValueError(f"a record's name has lower-case letters, digits and _, not {name!r}")
+    if not np.isfinite(value):
+        raise ValueError(
+            f"record {name} is {value}: training has diverged, or nothing was measured"
+        )
+    band = band_of(name)
+    said = f"{value:.4g} {unit}".strip()
+    expected = f", expected {band['low']:g} to {band['high']:g}" if band else ""
+    display(
+        {
+            "application/vnd.book.record+json": {"name": name, "value": value, "unit": unit},
+            "text/markdown": f"Recorded `{name}`: **{said}**{expected}",
+            "text/plain": f"Recorded {name}: {said}{expected}",
+        },
+        raw=True,
+    )
+
+
+def show_table(rows, columns, *, align=None):
+    """Display a Markdown table (works on page, slide, Jupyter and Colab alike).
+
+    `rows` is a list of lists of strings or numbers (numbers to four significant digits);
+    `columns` the headings; `align` a string of l, c, r, one letter a column.
+    """
+    align = align or "l" + "r" * (len(columns) - 1)
+    rules = {"l": ":--", "c": ":-:", "r": "--:"}
+    cells = [[f"{c:.4g}" if isinstance(c, float) else str(c) for c in row] for row in rows]
+    lines = [columns, [rules[a] for a in align], *cells]
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    display({"text/markdown": text, "text/plain": text}, raw=True)
