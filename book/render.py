@@ -275,10 +275,11 @@ def render_thin(root, out):
 def render_quarto(root, out):
     """Render the project with the real Quarto into the folder `out`."""
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    command = ["quarto", "render", "--output-dir", str(out)]
+    command = ["quarto", "render", "--output-dir", os.path.relpath(out, root)]
     done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True)
     if done.returncode:
-        raise BookError(f"quarto render failed: {done.stderr.strip().splitlines()[-1]}")
+        said = (done.stderr.strip() or "no message").splitlines()
+        raise BookError(f"quarto render failed ({said[-1]}); run it by hand to see all it says")
 
 
 def render(root=ROOT, out=None):

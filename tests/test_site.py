@@ -1,12 +1,17 @@
 """The rendered site: the written subset of Quarto, and what a real browser sees of it."""
 
+import base64
+import io
 import json
+import os
 import re
 import shutil
 from html.parser import HTMLParser
 
+import nbformat
 import pytest
 from conftest import LECTURES, ROOT
+from PIL import Image
 
 from book import BookError, render, slides
 
@@ -142,6 +147,27 @@ def test_what_cannot_be_rendered_stops_the_build(text, message, tmp_path):
         render.render(root)
     assert (root / "_site" / "index.html").read_text() == "the last good one"
     assert not (root / "_site.part").exists()
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_quarto_is_used_where_it_is_installed(works, tmp_path, monkeypatch):
+    root = tmp_path / "project"
+    shutil.copytree(SAMPLE, root)
+    (root / "helpers.py").write_text("")
+    (root / "_site").mkdir()
+    (root / "_site" / "index.html").write_text("old")
+    quarto = tmp_path / "bin" / "quarto"
+    quarto.parent.mkdir()
+    end = 'echo made > "$3/index.html"' if works else "echo bad >&2; exit 1"
+    quarto.write_text(f"#!/bin/sh\n{end}\n")
+    quarto.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{quarto.parent}{os.pathsep}{os.environ['PATH']}")
+    if works:
+        assert render.render(root) == "Quarto"
+    else:
+        with pytest.raises(BookError, match=r"quarto render failed \(bad\)"):
+            render.render(root)
+    assert (root / "_site" / "index.html").read_text() == ("made\n" if works else "old")
 
 
 def test_unknown_cell_option_stops_the_build():
@@ -323,3 +349,67 @@ def test_search_index_has_every_page(site):
     text = (site / "site_libs" / "book" / "search-index.js").read_text("utf-8")
     entries = json.loads(text.removeprefix("window.BOOK_INDEX = ").removesuffix(";\n"))
     assert {entry["url"].split("#")[0] for entry in entries} == set(PAGES)
+
+
+# ---- The subset beyond the sample ----------------------------------------------------------------
+
+
+def png(*size):
+    """A display output with a picture, as notebooks store it."""
+    buffer = io.BytesIO()
+    Image.new("L", size).save(buffer, "png")
+    data = {"image/png": base64.b64encode(buffer.getvalue()).decode()}
+    return nbformat.v4.new_output("display_data", data)
+
+
+def rendered(text, fmt="html"):
+    """The body that Pandoc and our filter make of Markdown."""
+    variables = {"title": "T", "up": "./", "bibliography": [str(ROOT / "references.bib")]}
+    made = render.pandoc(text, fmt, "page.html" if fmt == "html" else "deck.html", variables, ROOT)
+    return made[made.index("<body>") :]
+
+
+def test_figure_of_two_pictures_has_one_number_and_columns():
+    options = {"label": "fig-two", "fig-cap": "Both.", "fig-alt": "Grey.", "layout-ncol": 2}
+    files = {}
+    text = render.cell_markdown(1, options, "x = 1", [png(2, 2), png(3, 3)], "f", files)
+    assert list(files) == ["fig-two-1.png", "fig-two-2.png"]
+    for fmt in ("html", "revealjs"):
+        made = rendered(f"## S\n\n{text}\n\nSee @fig-two.", fmt)
+        assert made.count("Figure\u00a01: Both.") == 1
+        assert made.count('alt="Grey."') == 2
+        assert "repeat(2, 1fr)" in made
+        assert 'id="fig-two"' in made
+
+
+def test_table_of_a_cell_has_its_caption():
+    output = nbformat.v4.new_output("display_data", {"text/markdown": "| a |\n|:--|\n| 1 |"})
+    options = {"label": "tbl-one", "tbl-cap": "Values.", "code-fold": True}
+    text = render.cell_markdown(1, options, "show()", [output], "f", {})
+    made = rendered(f"## S\n\n{text}\n\nSee @tbl-one.")
+    assert "Table\u00a01: Values." in made
+    assert "<td style" in made or "<td>1" in made
+    assert '<details class="code-fold">' in made
+    assert 'href="#tbl-one"' in made
+
+
+def test_echo_and_output_options():
+    stream = nbformat.v4.new_output("stream", name="stdout", text="printed")
+    hidden = render.cell_markdown(1, {"echo": False}, "secret()", [stream], "f", {})
+    assert "secret" not in hidden
+    assert "printed" in hidden
+    assert "printed" not in render.cell_markdown(1, {"output": False}, "x", [stream], "f", {})
+    assert render.cell_markdown(1, {"include": False}, "x", [stream], "f", {}) == ""
+
+
+def test_html_output_is_kept_as_it_is():
+    output = nbformat.v4.new_output("display_data", {"text/html": "<b id='x'>explorer</b>"})
+    made = rendered(render.cell_markdown(1, {}, "x", [output], "f", {}))
+    assert "<b id='x'>explorer</b>" in made
+
+
+def test_content_for_one_format_alone():
+    text = '## S\n\n::: {.content-visible unless-format="revealjs"}\nPage.\n:::\n\n. . .\n\nBoth.'
+    assert "Page." in rendered(text)
+    assert "Page." not in rendered(text, "revealjs")
+    assert "fragment" in rendered(text, "revealjs")
