@@ -119,16 +119,19 @@ def source_markdown(path):
     return re.sub(r"^{{< include (\S+) >}}$", include, text, flags=re.M), files
 
 
-def pandoc(text, fmt, template, variables, cwd):
-    """Return `text` as HTML, with numbers, references and citations resolved."""
+def pandoc(text, fmt, template, variables, cwd, navigation=""):
+    """Return `text` as HTML, with numbers, references and citations resolved.
+
+    `variables` are metadata (their strings are Markdown), `navigation` is HTML for the template.
+    """
     with tempfile.TemporaryDirectory() as tmp:
         metadata = Path(tmp) / "metadata.yml"
         metadata.write_text(yaml.safe_dump(variables), encoding="utf-8")
         command = [
             pypandoc.get_pandoc_path(), "--from=markdown", f"--to={fmt}", "--standalone",
             f"--template={ASSETS / template}", f"--lua-filter={ASSETS / 'quarto.lua'}",
-            f"--metadata-file={metadata}", "--citeproc", "--mathml", "--toc", "--toc-depth=2",
-            "--syntax-highlighting=tango",
+            f"--metadata-file={metadata}", f"--variable=sidebar:{navigation}",
+            "--citeproc", "--mathml", "--toc", "--toc-depth=2", "--syntax-highlighting=tango",
             "--slide-level=2", "--wrap=none", "--fail-if-warnings",
         ]  # fmt: skip
         if fmt == "html":
@@ -222,11 +225,11 @@ def render_thin(root, out):
         target.parent.mkdir(parents=True, exist_ok=True)
         source = reveal / part
         (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
-    for resource in book["project"].get("resources", []):
-        if (root / resource).is_dir():
-            shutil.copytree(root / resource, out / resource)
-        elif (root / resource).is_file():
-            shutil.copy(root / resource, out / resource)
+    for pattern in book["project"].get("resources", []):
+        for resource in root.glob(pattern):
+            target = out / resource.relative_to(root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(resource, target)
     index = []
     for i, page in enumerate(pages):
         text, files = source_markdown(root / page)
@@ -251,7 +254,6 @@ def render_thin(root, out):
         variables = {
             "book-title": book["website"]["title"],
             "bibliography": [str(root / book["bibliography"])],
-            "sidebar": sidebar(book["website"]["sidebar"]["contents"], titles, page, up),
             "up": up or "./",
             "link-citations": True,
             "deck-url": f"{target.stem}.slides.html" if lecture else False,
@@ -259,8 +261,9 @@ def render_thin(root, out):
             "colab-url": colab_url,
             **neighbours,
         }
+        links = sidebar(book["website"]["sidebar"]["contents"], titles, page, up)
         try:
-            made = pandoc(text, "html", "page.html", variables, root / Path(page).parent)
+            made = pandoc(text, "html", "page.html", variables, root / Path(page).parent, links)
             index += search_entries(made, titles[page], str(Path(page).with_suffix(".html")))
             target.write_text(made, encoding="utf-8")
             if lecture:
