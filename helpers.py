@@ -167,25 +167,19 @@ def image_grid(rows, titles=None, *, scale=0.8, vmin=0.0, vmax=1.0):
     return fig
 
 
-def learning_curves(histories, metric="val_loss", *, ylabel, goal=None, seconds=False, ax=None):
-    """Draw one curve per training run and return the figure.
+def learning_curves(histories, metric="val_loss", *, ylabel):
+    """Draw one curve per training run over epochs and return the figure.
 
-    `histories` maps a name to a dict with lists `metric` and "seconds", as `train` returns it;
-    `ylabel` names the quantity with its unit; `goal`, a pair (value, text), draws a dashed line;
-    `seconds=True` puts seconds of training on the horizontal axis instead of epochs.
+    `histories` maps a name to a dict whose list `metric` has a value an epoch, as `train` returns
+    it; `ylabel` names the quantity with its unit.
     """
-    ax = ax or plt.subplots()[1]
+    fig, ax = plt.subplots()
     for name, history in histories.items():
         values = history[metric]
-        x = history["seconds"] if seconds else np.arange(1, len(values) + 1)
-        ax.plot(x, values, label=name, marker="o", markersize=3)
-    if goal is not None:
-        ax.axhline(goal[0], color="0.4", ls="--", lw=1)
-        ax.annotate(goal[1], (1, goal[0]), xycoords=("axes fraction", "data"), ha="right",
-                    va="bottom", fontsize=10)  # fmt: skip
-    ax.set(xlabel="training time in seconds" if seconds else "epoch", ylabel=ylabel)
+        ax.plot(np.arange(1, len(values) + 1), values, label=name, marker="o", markersize=3)
+    ax.set(xlabel="epoch", ylabel=ylabel)
     ax.legend()
-    return ax.figure
+    return fig
 
 
 # ---- Training ---------------------------------------------------------------------------------

@@ -119,7 +119,7 @@ def source_markdown(path):
     return re.sub(r"^{{< include (\S+) >}}$", include, text, flags=re.M), files
 
 
-def pandoc(text, fmt, template, variables, cwd, navigation=""):
+def pandoc(text, fmt, template, variables, cwd, navigation="", numbered=True):
     """Return `text` as HTML, with numbers, references and citations resolved.
 
     `variables` are metadata (their strings are Markdown), `navigation` is HTML for the template.
@@ -134,10 +134,10 @@ def pandoc(text, fmt, template, variables, cwd, navigation=""):
             "--citeproc", "--mathml", "--toc", "--toc-depth=2", "--syntax-highlighting=tango",
             "--slide-level=2", "--wrap=none", "--fail-if-warnings",
         ]  # fmt: skip
-        if fmt == "html":
-            command += ["--number-sections"]
-        else:
+        if fmt == "revealjs":
             command += ["--reference-location=section"]
+        elif numbered:
+            command += ["--number-sections"]
         done = subprocess.run(command, input=text, capture_output=True, text=True, cwd=cwd)
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
@@ -235,10 +235,10 @@ def render_thin(root, out):
         text, files = source_markdown(root / page)
         target = out / Path(page).with_suffix(".html")
         target.parent.mkdir(parents=True, exist_ok=True)
-        folder = target.parent / f"{target.stem}_files"
+        pictures = target.parent / f"{target.stem}_files"
         for name, content in files.items():
-            folder.mkdir(exist_ok=True)
-            (folder / name).write_bytes(content)
+            pictures.mkdir(exist_ok=True)
+            (pictures / name).write_bytes(content)
         up = "../" * (len(Path(page).parts) - 1)
         lecture = page.endswith(".ipynb")
         neighbours = {
@@ -262,12 +262,14 @@ def render_thin(root, out):
             **neighbours,
         }
         links = sidebar(book["website"]["sidebar"]["contents"], titles, page, up)
+        numbered = meta[page].get("number-sections", True)
+        folder = root / Path(page).parent
         try:
-            made = pandoc(text, "html", "page.html", variables, root / Path(page).parent, links)
+            made = pandoc(text, "html", "page.html", variables, folder, links, numbered)
             index += search_entries(made, titles[page], str(Path(page).with_suffix(".html")))
             target.write_text(made, encoding="utf-8")
             if lecture:
-                deck = pandoc(text, "revealjs", "deck.html", variables, root / Path(page).parent)
+                deck = pandoc(text, "revealjs", "deck.html", variables, folder)
                 target.with_suffix(".slides.html").write_text(deck, encoding="utf-8")
         except BookError as error:
             raise BookError(f"{page}: {error}") from error

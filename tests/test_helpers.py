@@ -112,7 +112,7 @@ def test_image_grid_draws_every_image_and_checks_shapes():
 
 def test_learning_curves_draws_one_line_a_run():
     runs = {"a": {"val_loss": [3, 2, 1]}, "b": {"val_loss": [2, 1]}}
-    fig = helpers.learning_curves(runs, ylabel="loss", goal=(1.5, "goal"))
+    fig = helpers.learning_curves(runs, ylabel="loss")
     lines = fig.axes[0].lines
     assert lines[0].get_xdata().tolist() == [1, 2, 3]
     assert list(lines[1].get_ydata()) == [2, 1]
