@@ -4,8 +4,6 @@ import re
 import subprocess
 from pathlib import Path
 
-import yaml
-
 from book import ROOT, BookError, execute, notebooks
 
 LECTURE_BYTES = 3_000_000
@@ -86,16 +84,15 @@ def check_references(notebook, root):
 
 def check_records(notebook, path, root):
     """Every recorded value has a declared band, and the other way round."""
-    bands_file = root / "tests" / "expected" / f"{path.name[:2]}.yml"
-    bands = yaml.safe_load(bands_file.read_text(encoding="utf-8")) if bands_file.exists() else {}
+    bands, file = notebooks.bands(path, root), f"tests/expected/{path.name[:2]}.yml"
     recorded = notebooks.records(notebook)
     for name in sorted(set(recorded) - set(bands)):
-        yield f"record {name} has no band in tests/expected/{bands_file.name}"
+        yield f"record {name} has no band in {file}"
     for name in sorted(set(bands) - set(recorded)):
-        yield f"band {name} in tests/expected/{bands_file.name} has no record"
+        yield f"band {name} in {file} has no record"
     for name, band in bands.items():
         if not ({"low", "high", "why"} <= set(band) and band["low"] <= band["high"]):
-            yield f"band {name} in tests/expected/{bands_file.name} needs low ≤ high and why"
+            yield f"band {name} in {file} needs low ≤ high and why"
 
 
 def check_lecture(path, root=ROOT):

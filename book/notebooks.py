@@ -90,6 +90,12 @@ def records(notebook):
     return found
 
 
+def bands(path, root=ROOT):
+    """Return the declared bands of the lecture at `path` as {name: {low, high, why}}."""
+    file = Path(root) / "tests" / "expected" / f"{path.name[:2]}.yml"
+    return (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.exists() else {}
+
+
 def heading_before(notebook, index):
     """Return the last heading above cell `index`, for messages and progress."""
     for cell in reversed(notebook.cells[: index + 1]):

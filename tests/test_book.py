@@ -165,6 +165,15 @@ def test_changed_helper_makes_stale_only_who_uses_it(stored):
     assert "helpers" in execute.stale(path, root)
 
 
+def test_changed_band_makes_a_lecture_stale_but_not_its_reason(stored):
+    root, path = stored
+    bands = root / "tests" / "expected" / "01.yml"
+    bands.write_text("a_value: {low: 0, high: 99, why: another}\n")
+    assert execute.stale(path, root) is None
+    bands.write_text("a_value: {low: 0, high: 98, why: x}\n")
+    assert "bands" in execute.stale(path, root)
+
+
 def test_changed_data_makes_a_lecture_stale(stored):
     root, path = stored
     with open(root / "data" / "mnist.npz", "ab") as file:
