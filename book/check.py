@@ -1,5 +1,6 @@
-"""Structure rules of the book: what can be said of lectures without running them."""
+"""Structure rules of the book: what can be said of lectures and data without running them."""
 
+import hashlib
 import re
 import subprocess
 from pathlib import Path
@@ -10,6 +11,8 @@ LECTURE_BYTES = 3_000_000
 CHECKOUT_BYTES = 120_000_000
 SLIDE_CODE_LINES, CODE_LINES, SLIDE_CODE_COLUMNS = 15, 30, 92
 KINDS = ("fig", "tbl", "eq", "sec", "thm")
+CARD_FIELDS = ["What", "Shape and units", "Source", "Licence", "Size", "SHA-256", "Made by"]
+CARD_FIELDS += ["Biases and limits", "Used in"]
 
 
 def prose(notebook):
@@ -136,9 +139,77 @@ def check_sizes(root=ROOT):
             yield f"{file.name} is over 2 MB and data/README.md doesn't say why"
 
 
+def listed_data(root=ROOT):
+    """Return {name: SHA-256} of data/SHA256SUMS."""
+    lines = (Path(root) / "data" / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    return dict(reversed(line.split("  ", 1)) for line in lines)
+
+
+def data_cards(root=ROOT):
+    """Return {heading: {field: text}} of the cards in data/README.md."""
+    text = (Path(root) / "data" / "README.md").read_text(encoding="utf-8")
+    return {
+        part.splitlines()[0]: dict(re.findall(r"(?m)^- \*\*(.+?):\*\*[ \t]*(.*)$", part))
+        for part in re.split(r"(?m)^## ", text)[1:]
+    }
+
+
+def damaged_data(root=ROOT):
+    """Yield a sentence for each listed data file that is missing or has another hash."""
+    for name, sha in listed_data(root).items():
+        path = Path(root) / "data" / name
+        if not path.is_file():
+            yield f"data/{name} is missing: `git checkout -- data/{name}` restores it"
+        elif (found := hashlib.sha256(path.read_bytes()).hexdigest()) != sha:
+            yield f"data/{name} has SHA-256 {found}, data/SHA256SUMS says {sha}"
+
+
+def check_card(name, card, root=ROOT):
+    """Yield what is wrong with the card (a dict of fields) of data file or package `name`."""
+    empty = [field for field in CARD_FIELDS if not card.get(field, "").strip(" -")]
+    if empty:
+        yield f"the card of {name} lacks {', '.join(empty)}"
+    elif list(card) != CARD_FIELDS:
+        yield f"the card of {name} has fields other than {', '.join(CARD_FIELDS)}, in this order"
+    sums, path = listed_data(root), Path(root) / "data" / name
+    if name in sums and card.get("SHA-256") != f"`{sums[name]}`":
+        yield f"the card of {name} has another SHA-256 than data/SHA256SUMS"
+    if path.is_file() and card.get("Size") != f"{path.stat().st_size:,} bytes":
+        yield f"the card of {name} has another size than the file"
+    if name not in sums and not name.endswith("(package)"):
+        yield f"the card of {name} has no file in data/SHA256SUMS"
+    made_by = card.get("Made by", "")
+    makers = re.findall(r"`(\S+\.py)`", made_by)
+    if not makers and not made_by.startswith(("By hand", "Nothing")):
+        yield f"the card of {name} names no maker (`NAME.py`, or By hand, or Nothing)"
+    for file in makers + re.findall(r"`(\S+\.LICENSE\.txt)`", card.get("Licence", "")):
+        if not any((Path(root) / folder / file).is_file() for folder in ("data", "")):
+            yield f"the card of {name} names {file}, which doesn't exist"
+
+
+def check_data(root=ROOT):
+    """Return what is wrong with data/, its hashes, cards, licences and makers, as sentences."""
+    folder, sums, cards = Path(root) / "data", listed_data(root), data_cards(root)
+    problems = list(damaged_data(root))
+    files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    files = {n for n in files if not n.endswith((".py", ".pyc", ".part"))}
+    for name in sorted(files - set(sums) - {"README.md", "SHA256SUMS"}):
+        problems.append(f"data/{name} is not listed in data/SHA256SUMS")
+    for name in sums:
+        if name not in cards and not name.endswith((".py", ".LICENSE.txt")):
+            problems.append(f"data/{name} has no card in data/README.md")
+    for name, card in cards.items():
+        problems += check_card(name, card, root)
+    named = " ".join(card.get("Made by", "") for card in cards.values())
+    for maker in sorted(folder.glob("make_*.py")):
+        if f"`{maker.name}`" not in named:
+            problems.append(f"data/{maker.name} is named by no card")
+    return problems
+
+
 def check(root=ROOT):
     """Return everything that is wrong with the book, as a list of sentences."""
-    problems = list(check_sizes(root))
+    problems = list(check_sizes(root)) + check_data(root)
     for path in notebooks.lectures(root):
         problems += check_lecture(path, root) + check_fresh(path, root)
     return problems

@@ -17,11 +17,12 @@ import sys
 import numpy as np
 import torch
 from maker import HERE, open_wheel, save_bytes
+from networks import build_efficientnet_lite0
 from safetensors.numpy import save
 from torch.nn import functional
 
 sys.path.insert(0, str(HERE.parent))
-import data_loaders as helpers
+import helpers
 
 NETWORK_SHA256 = "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be"
 NAMES_SHA256 = "dc6f2bbf33b7847bfdc191b039bd077547aa1a23fe056f99f555dc82edb81348"
@@ -88,7 +89,7 @@ def convert(state):
 
 
 def logits_in_keras(arrays, images):
-    network = helpers.build_efficientnet_lite0()
+    network = build_efficientnet_lite0()
     for weight in network.weights:
         weight.assign(arrays[weight.path])
     return network.predict(images, verbose=0)

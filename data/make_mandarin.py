@@ -2,29 +2,27 @@
 
     python data/make_mandarin.py
 
-The pen model is `draw_mandarin`, which the lectures use too. Seven writers write each character
+The pen model is pens.py, which `helpers.draw_mandarin` uses too. Seven writers write each character
 once. Five of the seven go to training, one to validation, one to test; which one changes from
 character to character, so that every writer is found in every part.
 """
 
 import io
 import json
-import sys
 
 import numpy as np
+import pens
 from maker import HERE, save_bytes, save_npz
 from PIL import Image
-
-sys.path.insert(0, str(HERE.parent))
-import data_loaders as helpers
 
 WRITERS, TRAIN, VALIDATION = 7, 5, 1
 SEED = 55
 
 
 def main():
-    chars = list(json.loads((HERE / "mandarin_strokes.json").read_text()))
-    images = np.stack([helpers.draw_mandarin(char, WRITERS, SEED) for char in chars])
+    strokes = json.loads((HERE / "mandarin_strokes.json").read_text(encoding="utf-8"))
+    chars = list(strokes)
+    images = np.stack([pens.draw(char, strokes[char], WRITERS, SEED) for char in chars])
     sheet = images.reshape(11, 5, WRITERS, 80, 80).transpose(0, 3, 1, 2, 4).reshape(880, -1)
 
     for i in range(len(chars)):

@@ -15,10 +15,11 @@ import h5py
 import keras
 import numpy as np
 from maker import HERE, open_wheel, save_bytes
+from networks import build_vgg_features
 from safetensors.numpy import save
 
 sys.path.insert(0, str(HERE.parent))
-import data_loaders as helpers
+import helpers
 
 SOURCE_SHA256 = "8f22d716110ec4f440af6c1a99aa6706b49d30139a5fbb6dbafdec13a7f50c86"
 CONVOLUTIONS = [2, 2, 3, 1]  # per block, up to block4_conv1
@@ -60,7 +61,7 @@ def main(package):
 
     first = arrays["block1_conv1/kernel"]
     arrays["block1_conv1/kernel"] = np.ascontiguousarray(first[:, :, ::-1])  # BGR to RGB
-    model = helpers.build_vgg_features()
+    model = build_vgg_features()
     for kind in ["float32", "float16"]:
         arrays = {name: array.astype(kind) for name, array in arrays.items()}
         for weight in model.weights:

