@@ -102,10 +102,8 @@ def check_lecture(path, root=ROOT):
     """Return what is wrong with one lecture, as sentences."""
     try:
         notebook = notebooks.read(path)
-        found = [
-            key for key in ("title", "description") if key not in notebooks.front_matter(notebook)
-        ]
-        problems = [f"front matter has no {key}" for key in found]
+        front = notebooks.front_matter(notebook)
+        problems = [f"front matter has no {k}" for k in ("title", "description") if k not in front]
         for check_part in (check_figures, check_code):
             problems += check_part(notebook)
         problems += check_references(notebook, root)

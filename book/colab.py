@@ -60,7 +60,7 @@ def notebook(path, root=ROOT):
     setup = SETUP.format(packages=PACKAGES, bundle=bundle(files))
     cells = [{"cell_type": "code", "id": "colab-setup", "source": setup, "metadata": {}}]
     cells += [cell for cell in lecture["cells"] if cell["cell_type"] != "raw"]
-    title = json.loads(json.dumps(next(c for c in lecture["cells"] if c["cell_type"] == "raw")))
+    title = next(cell for cell in lecture["cells"] if cell["cell_type"] == "raw")
     head = {"cell_type": "markdown", "id": "colab-title", "metadata": {}}
     head["source"] = title_markdown("".join(title["source"]))
     for cell in cells:

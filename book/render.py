@@ -85,10 +85,8 @@ def cell_markdown(index, options, code, outputs, folder, files):
         parts.append(f"\n{image}\n")
     elif label.startswith("fig-"):
         columns = f' layout-ncol="{options["layout-ncol"]}"' if "layout-ncol" in options else ""
-        body = "\n".join(images) if images else ""
-        parts.append(
-            f"\n:::: {{#{label}{columns}}}\n{body}\n\n{options.get('fig-cap', '')}\n::::\n"
-        )
+        body = "\n".join([*images, "", options.get("fig-cap", "")])
+        parts.append(f"\n:::: {{#{label}{columns}}}\n{body}\n::::\n")
     else:
         parts += [f"\n{image}\n" for image in images]
     if label.startswith("tbl-"):
