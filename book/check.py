@@ -87,7 +87,7 @@ def check_references(notebook, root):
 
 def check_records(notebook, path, root):
     """Every recorded value has a declared band, and the other way round."""
-    bands, file = notebooks.bands(path, root), f"tests/expected/{path.name[:2]}.yml"
+    bands, file = notebooks.bands(path, root), f"tests/expected/{notebooks.number(path)}.yml"
     recorded = notebooks.records(notebook)
     for name in sorted(set(recorded) - set(bands)):
         yield f"record {name} has no band in {file}"

@@ -43,7 +43,7 @@ def notebook(path, root=ROOT):
     """Return the Colab notebook (a dict) of the lecture at `path`: set-up cell, no outputs."""
     lecture = json.loads(path.read_text(encoding="utf-8"))
     files = {"helpers.py": (root / "helpers.py").read_bytes()}
-    bands = root / "tests" / "expected" / f"{path.name[:2]}.yml"
+    bands = root / "tests" / "expected" / f"{path.name.split('-')[0]}.yml"
     if bands.exists():
         files[f"expected/{bands.name}"] = bands.read_bytes()
     book = lecture["metadata"].get("book", {})

@@ -36,13 +36,18 @@ def pages(root=ROOT):
 
 
 def lectures(root=ROOT, only=None):
-    """Return the paths of the lectures in order; `only` is a number such as "06"."""
+    """Return the paths of the lectures in order; `only` is a number such as "06" or "06b"."""
     found = [Path(root) / page for page in pages(root) if page.endswith(".ipynb")]
     if only:
-        found = [path for path in found if path.name.startswith(f"{only}-")]
+        found = [path for path in found if number(path) == only]
         if not found:
             raise BookError(f"no lecture {only} in _quarto.yml; give its number, such as L=06")
     return found
+
+
+def number(path):
+    """Return the number that a lecture's file name starts with, such as "06" or "06b"."""
+    return path.name.split("-")[0]
 
 
 def read(path):
@@ -92,7 +97,7 @@ def records(notebook):
 
 def bands(path, root=ROOT):
     """Return the declared bands of the lecture at `path` as {name: {low, high, why}}."""
-    file = Path(root) / "tests" / "expected" / f"{path.name[:2]}.yml"
+    file = Path(root) / "tests" / "expected" / f"{number(path)}.yml"
     return (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.exists() else {}
 
 

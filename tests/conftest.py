@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT))
 
 from book import BookError, check, execute, notebooks, render, slides  # noqa: E402
 
-LECTURES = {path.name[:2]: path for path in notebooks.lectures()}
+LECTURES = {notebooks.number(path): path for path in notebooks.lectures()}
 
 # Quick tests first: what needs no execution fails within a minute.
 ORDER = ("test_data", "test_book", "test_helpers", "test_site", "test_lectures", "test_colab")
