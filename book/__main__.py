@@ -53,7 +53,8 @@ def check_only(args):
 def sweep_only(args):
     from book import notebooks, sweep
 
-    sweep.sweep(notebooks.lectures(only=args.lecture)[0], args.seeds, args.jobs)
+    path = notebooks.lectures(only=args.lecture)[0]
+    sweep.sweep(path, args.seeds, args.jobs, args.backends, args.scheduler)
 
 
 def slides_pdf(args):
@@ -71,7 +72,7 @@ def main():
         ("execute", execute_only, "execute what is stale"),
         ("render", render_only, "render website, decks and Colab notebooks into _site/"),
         ("check", check_only, "check the structure of lectures, data and repository"),
-        ("sweep", sweep_only, "run a lecture over seeds and sum up its records"),
+        ("sweep", sweep_only, "run a lecture over seeds and backends, sum up its records"),
         ("slides-pdf", slides_pdf, "print every deck to _site/slides-pdf/"),
     ):
         verb = verbs.add_parser(name, help=text)
@@ -86,7 +87,9 @@ def main():
             verb.add_argument("what", nargs="?", choices=what, default="book", help="all, or data")
         if name == "sweep":
             verb.add_argument("--seeds", type=int, default=5)
-            verb.add_argument("--jobs", type=int, default=1)
+            verb.add_argument("--jobs", type=int, default=1, help="lectures side by side")
+            verb.add_argument("--backends", nargs="+", default=["tensorflow"])
+            verb.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster")
     args = parser.parse_args()
     try:
         args.run(args)
