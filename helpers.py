@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import io
 import json
+import logging
 import lzma
 import os
 import re
@@ -26,6 +27,7 @@ import numpy as np
 import yaml
 from IPython.display import display
 
+logging.getLogger("tensorflow").setLevel(logging.ERROR)  # no advice on retracing among results
 HERE = Path(__file__).resolve().parent
 DATA = HERE / "data"
 SEED = int(os.environ.get("BOOK_SEED", "1"))
