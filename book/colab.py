@@ -9,11 +9,18 @@ import base64
 import io
 import json
 import os
+import re
 import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LARGEST = 1_000_000  # bytes; larger data comes by keras.datasets, a package or `repo-url`
+LARGEST = 1_000_000  # bytes; larger data comes as FROM_ELSEWHERE says, or from `repo-url`
+# Large files that the loaders do without, and what these need instead
+FROM_ELSEWHERE = {
+    "mnist.npz": [],  # keras.datasets has them
+    "fashion.npz": [],
+    "mandarin.npz": ["mandarin_strokes.json", "pens.py"],  # drawn again
+}
 PACKAGES = {"yaml": "pyyaml", "watermark": "watermark"}
 
 SETUP = """\
@@ -28,6 +35,15 @@ bundle = "{bundle}"
 zipfile.ZipFile(io.BytesIO(base64.b64decode(bundle))).extractall(".")
 sys.path.insert(0, ".")
 """
+FETCH = """
+import pathlib, urllib.request
+
+for name in {names}:  # large files; the loaders check their hashes
+    if not pathlib.Path("data", name).exists():
+        pathlib.Path("data", name).parent.mkdir(parents=True, exist_ok=True)
+        part, _ = urllib.request.urlretrieve("{source}" + name)
+        pathlib.Path("data", name).write_bytes(pathlib.Path(part).read_bytes())
+"""
 
 
 def bundle(files):
@@ -39,35 +55,87 @@ def bundle(files):
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def notebook(path, root=ROOT):
-    """Return the Colab notebook (a dict) of the lecture at `path`: set-up cell, no outputs."""
-    lecture = json.loads(path.read_text(encoding="utf-8"))
+def data_files(names, root):
+    """Return ({name: bytes} of data/ to pack, names to fetch) for a lecture that reads `names`.
+
+    A packed file brings its licence; SHA256SUMS lists what is packed or fetched.
+    """
+    names = {n for name in names for n in FROM_ELSEWHERE.get(name, [name])}
+    large = sorted(n for n in names if (root / "data" / n).stat().st_size > LARGEST)
+    licences = {f"{n.split('.')[0]}.LICENSE.txt" for n in names}
+    packed = names - set(large) | {n for n in licences if (root / "data" / n).exists()}
+    files = {f"data/{n}": (root / "data" / n).read_bytes() for n in packed}
+    if names:
+        lines = (root / "data" / "SHA256SUMS").read_text().splitlines(keepends=True)
+        listed = "".join(line for line in lines if line.split()[1] in packed | set(large))
+        files["data/SHA256SUMS"] = listed.encode()
+    return files, large
+
+
+def setup_cell(path, metadata, root):
+    """Return the code of the first cell: unpack, install what is missing, fetch what is large."""
     files = {"helpers.py": (root / "helpers.py").read_bytes()}
     bands = root / "tests" / "expected" / f"{path.name.split('-')[0]}.yml"
     if bands.exists():
         files[f"expected/{bands.name}"] = bands.read_bytes()
-    book = lecture["metadata"].get("book", {})
-    small = [
-        name
-        for name in book.get("made_from", {}).get("data", {})
-        if (root / "data" / name).stat().st_size <= LARGEST
+    read = metadata.get("book", {}).get("made_from", {}).get("data", {})
+    data, large = data_files(read, root)
+    code = SETUP.format(packages=PACKAGES, bundle=bundle(files | data))
+    repository = re.search(
+        r"(?m)^ *repo-url: *[\"']?([^\"'\s]+)", (root / "_quarto.yml").read_text()
+    )
+    if large and repository:
+        code += FETCH.format(names=large, source=f"{repository[1].rstrip('/')}/raw/main/data/")
+    return code
+
+
+def plain_markdown(text):
+    """Return a cell's Markdown without what only Quarto reads: fences, labels, speaker notes."""
+    text = re.sub(r"(?ms)^::: \{\.notes\}$.*?^:::$\n?", "", text)
+    text = re.sub(r"(?m)^:::.*$\n?", "", text)
+    text = re.sub(r"(?m)^(#+ .*?) *\{[^}\n]*\}$", r"\1", text)
+    text = re.sub(r"(?m)^\$\$ *\{#eq-[^}\n]*\}$", "$$", text)
+    text = re.sub(r"\n{3,}", "\n\n", text)
+    return re.sub(r"\[([^]]*)\]\(\.\./glossary\.qmd[^)]*\)", r"\1", text).strip()
+
+
+def notebook(path, root=ROOT):
+    """Return the Colab notebook (a dict) of the lecture at `path`: set-up cell, no outputs.
+
+    A solution leaves an empty cell in its place and stands folded at the end.
+    """
+    lecture = json.loads(path.read_text(encoding="utf-8"))
+    title, *source = lecture["cells"]
+    metadata = {"kernelspec": lecture["metadata"]["kernelspec"], "colab": {"name": path.name}}
+    cells = [
+        {"cell_type": "markdown", "source": title_markdown("".join(title["source"]))},
+        {"cell_type": "code", "source": setup_cell(path, lecture["metadata"], root)},
     ]
-    if small:
-        files |= {f"data/{name}": (root / "data" / name).read_bytes() for name in small}
-        lines = (root / "data" / "SHA256SUMS").read_text().splitlines(keepends=True)
-        listed = "".join(line for line in lines if line.split()[1] in small)
-        files["data/SHA256SUMS"] = listed.encode()
-    setup = SETUP.format(packages=PACKAGES, bundle=bundle(files))
-    cells = [{"cell_type": "code", "id": "colab-setup", "source": setup, "metadata": {}}]
-    cells += [cell for cell in lecture["cells"] if cell["cell_type"] != "raw"]
-    title = next(cell for cell in lecture["cells"] if cell["cell_type"] == "raw")
-    head = {"cell_type": "markdown", "id": "colab-title", "metadata": {}}
-    head["source"] = title_markdown("".join(title["source"]))
-    for cell in cells:
+    solutions, exercise = [], ""
+    for cell in source:
+        text = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            text = plain_markdown(text)
+            exercise = [exercise, *re.findall(r"(?m)^## (.+)$", text)][-1]
+        new = {"cell_type": cell["cell_type"], "source": text}
+        if "solution" not in cell["metadata"].get("tags", []):
+            cells += [new] if text else []
+            continue
+        cells.append({"cell_type": "code", "source": "# Your answer"})
+        solutions.append({"cell_type": "markdown", "source": f"## Solution: {exercise}"})
+        if new["cell_type"] == "code":
+            code = [line for line in text.splitlines() if not line.startswith("#|")]
+            new["source"] = "\n".join(["# @title Show the code", *code])
+            new["metadata"] = {"cellView": "form", "jupyter": {"source_hidden": True}}
+        else:
+            new["source"] = f"<details><summary>Show</summary>\n\n{text}\n\n</details>"
+        solutions.append(new)
+    cells += solutions
+    for i, cell in enumerate(cells):
+        cell |= {"id": f"cell-{i}", "metadata": cell.get("metadata", {})}
         if cell["cell_type"] == "code":
             cell |= {"outputs": [], "execution_count": None}
-    metadata = {"kernelspec": lecture["metadata"]["kernelspec"], "colab": {"name": path.name}}
-    return {"cells": [head, *cells], "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 
 
 def title_markdown(front_matter):

@@ -29,6 +29,17 @@ CELL_OPTIONS = {
     "code-fold", "code-summary",
 }  # fmt: skip
 
+# What a cell tagged `solution` becomes: folded away on the page, left out of the deck
+SOLUTION = """\
+:::::::: {{.content-hidden when-format="revealjs"}}
+::::::: {{.callout-tip collapse="true" title="Solution"}}
+
+{}
+
+:::::::
+::::::::
+"""
+
 
 def fenced(text, attributes=""):
     ticks = "`" * max(3, 1 + max((len(t) for t in re.findall(r"`+", text)), default=0))
@@ -104,11 +115,12 @@ def source_markdown(path):
         notebook = notebooks.read(path)
         folder, parts = f"{path.stem}_files", []
         for i, cell in enumerate(notebook.cells):
+            made, solution = cell.source, "solution" in cell.metadata.get("tags", [])
             if cell.cell_type == "code":
-                options, code = notebooks.split_options(cell.source)
-                parts.append(cell_markdown(i, options, code, cell.outputs, folder, files))
-            else:
-                parts.append(cell.source)
+                options, code = notebooks.split_options(made)
+                options |= {"code-fold": False} if solution else {}
+                made = cell_markdown(i, options, code, cell.outputs, folder, files)
+            parts.append(SOLUTION.format(made) if solution else made)
         text = "\n\n".join(parts)
 
     def include(match):
@@ -244,11 +256,7 @@ def render_thin(root, out):
             for key, j in (("previous", i - 1), ("next", i + 1))
             if 0 <= j < len(pages)
         }
-        colab_url = (
-            lecture
-            and "repo-url" in book["website"]
-            and colab.url(book["website"]["repo-url"], Path(page).name)
-        )
+        repository = lecture and book["website"].get("repo-url")
         variables = {
             "book-title": book["website"]["title"],
             "bibliography": [str(root / book["bibliography"])],
@@ -256,7 +264,7 @@ def render_thin(root, out):
             "link-citations": True,
             "deck-url": f"{target.stem}.slides.html" if lecture else False,
             "colab-file": f"{up}colab/{Path(page).name}" if lecture else False,
-            "colab-url": colab_url,
+            "colab-url": repository and colab.url(repository, Path(page).name),
             **neighbours,
         }
         links = sidebar(book["website"]["sidebar"]["contents"], titles, page, up)

@@ -1,11 +1,35 @@
 """The pen model: handwritten examples of a character from the middle lines of its strokes.
 
-`helpers.draw_mandarin` and make_mandarin.py use it. A changed line here gives other images: then
-run make_mandarin.py again, and `maker.list_hash` on this file (SHA256SUMS lists it).
+`helpers.draw_mandarin`, `helpers.load_mandarin` and make_mandarin.py use it. A changed line here
+gives other images: then run make_mandarin.py again, and `maker.list_hash` on this file
+(SHA256SUMS lists it).
 """
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
+
+WRITERS, TRAIN, VALIDATION = 7, 5, 1
+SEED = 55
+
+
+def data_set(strokes):
+    """Return the book's arrays chars, x_train, y_train, x_val, … of {character: strokes}.
+
+    Seven writers write each character once. Five of the seven go to training, one to validation,
+    one to test; which one changes from character to character, so that every writer is found in
+    every part.
+    """
+    images = np.stack([draw(char, lines, WRITERS, SEED) for char, lines in strokes.items()])
+    for i in range(len(images)):
+        images[i] = np.roll(images[i], i, axis=0)
+    labels = np.repeat(np.arange(len(images), dtype="uint8")[:, None], WRITERS, axis=1)
+    bounds = {"train": slice(0, TRAIN), "val": slice(TRAIN, TRAIN + VALIDATION)}
+    bounds["test"] = slice(TRAIN + VALIDATION, WRITERS)
+    arrays = {"chars": np.array(list(strokes))}
+    for part, bound in bounds.items():
+        arrays[f"x_{part}"] = images[:, bound].reshape(-1, 80, 80)
+        arrays[f"y_{part}"] = labels[:, bound].reshape(-1)
+    return arrays
 
 
 def draw(char, strokes, n, seed):

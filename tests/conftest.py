@@ -16,7 +16,15 @@ from book import BookError, check, execute, notebooks, render, slides  # noqa: E
 LECTURES = {notebooks.number(path): path for path in notebooks.lectures()}
 
 # Quick tests first: what needs no execution fails within a minute.
-ORDER = ("test_data", "test_book", "test_helpers", "test_site", "test_lectures", "test_colab")
+ORDER = (
+    "test_data",
+    "test_book",
+    "test_helpers",
+    "test_widgets",
+    "test_site",
+    "test_lectures",
+    "test_colab",
+)
 
 
 def pytest_addoption(parser):

@@ -32,7 +32,9 @@ def test_data_path_accepts_the_listed_file(data_folder):
 
 
 def test_missing_data_file_says_what_to_do(data_folder):
-    with pytest.raises(FileNotFoundError, match=r"a\.bin is missing; restore it with"):
+    with pytest.raises(
+        FileNotFoundError, match=r"a\.bin \(SHA-256 9834\w{60}\) is missing; restore it"
+    ):
         helpers.data_path("a.bin")
 
 

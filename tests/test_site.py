@@ -407,3 +407,26 @@ def test_content_for_one_format_alone():
     assert "Page." in rendered(text)
     assert "Page." not in rendered(text, "revealjs")
     assert "fragment" in rendered(text, "revealjs")
+
+
+def test_solution_is_folded_on_the_page_and_left_out_of_the_deck(tmp_path):
+    tagged = {"tags": ["solution"]}
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_markdown_cell("# Exercises\n\n## Exercise 1: add\n\nAdd them."),
+            nbformat.v4.new_code_cell("#| code-fold: true\nprint(1 + 1)", metadata=tagged),
+            nbformat.v4.new_markdown_cell("**Marking notes.** Two.", metadata=tagged),
+            nbformat.v4.new_markdown_cell("## After"),
+        ]
+    )
+    nbformat.write(notebook, tmp_path / "01-a.ipynb")
+    text, _ = render.source_markdown(tmp_path / "01-a.ipynb")
+    page, deck = rendered(text), rendered(text, "revealjs")
+    first, second = page.split('<details class="callout callout-tip">')[1:]
+    assert "print" in first.split("</details>")[0]
+    assert "Marking notes" in second.split("</details>")[0]
+    assert "After" in second.split("</details>")[1]
+    assert "Add them" in deck
+    assert "After" in deck
+    assert "print" not in deck
+    assert "Marking notes" not in deck
