@@ -26,7 +26,7 @@ EPOCHS, PATIENCE, SEEDS = 60, 15, range(1, 6)
 
 
 def run(x, x_val, output, seed):
-    """Yield (epoch, validation error in grey values squared, share of dead code and output units)."""
+    """Yield (epoch, validation error in squared grey values, share of dead code, output units)."""
     keras.utils.set_random_seed(seed)
     pixels = keras.Input((6400,))
     code = keras.layers.Dense(400, "relu")(pixels)
