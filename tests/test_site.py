@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from html.parser import HTMLParser
+from urllib.parse import unquote
 
 import nbformat
 import pytest
@@ -240,7 +241,7 @@ def test_links_and_pictures_of_a_page_exist(name, opened, site):
     )
     for target in targets:
         if target.startswith("file:"):
-            path, _, anchor = target.removeprefix("file://").partition("#")
+            path, _, anchor = unquote(target.removeprefix("file://")).partition("#")
             assert (site / path).is_file(), f"{name} links to {path}, which isn't there"
             if anchor and path.endswith(".html"):
                 assert f'id="{anchor}"' in (site / path).read_text("utf-8"), (
@@ -291,7 +292,7 @@ def test_menu_opens_on_a_phone(opened):
     page = opened("index.html", width=390, height=844)
     assert not page.locator("#sidebar").is_visible()
     page.click("#menu")
-    assert page.locator("#sidebar a", has_text="Autoencoders").is_visible()
+    assert page.locator("#sidebar a", has_text="Autoencoders at work").is_visible()
 
 
 OVERFLOW = """() => {
