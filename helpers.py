@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import io
 import json
+import logging
 import lzma
 import os
 import re
@@ -26,6 +27,7 @@ import numpy as np
 import yaml
 from IPython.display import display
 
+logging.getLogger("tensorflow").setLevel(logging.ERROR)  # no advice on retracing among results
 HERE = Path(__file__).resolve().parent
 DATA = HERE / "data"
 SEED = int(os.environ.get("BOOK_SEED", "1"))
@@ -159,11 +161,7 @@ def _frozen(array):
 
 @functools.cache
 def _beside_data(name):
-    """Import data/`name`.py, which is code of its own size: the pen model, the networks.
-
-    The import is done when a lecture asks for it, because Colab has the file only for lectures
-    that are logged as reading it (`data_path` does that), and data/ is no package.
-    """
+    """Import data/`name`.py, code of its own size; Colab has it for lectures that read it."""
     folder = str(data_path(f"{name}.py").parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
@@ -214,10 +212,7 @@ def load_text(name):
 
 @functools.cache
 def load_claims():
-    """Return {column: array of 5,000} of simulated motor insurance claims, numbers as float64.
-
-    Units are in the card of claims.csv in data/README.md.
-    """
+    """Return {column: array of 5,000} of simulated insurance claims; units: see data/README.md."""
     text = data_path("claims.csv").read_text(encoding="utf-8")
     header, *rows = csv.reader(text.splitlines())
     columns = dict(zip(header, map(np.array, zip(*rows, strict=True)), strict=True))

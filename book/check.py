@@ -10,6 +10,7 @@ from book import ROOT, BookError, execute, notebooks
 LECTURE_BYTES = 3_000_000
 CHECKOUT_BYTES = 120_000_000
 SLIDE_CODE_LINES, CODE_LINES, SLIDE_CODE_COLUMNS = 15, 30, 92
+FRONT = ("title", "description", "minutes", "card")
 KINDS = ("fig", "tbl", "eq", "sec", "thm")
 CARD_FIELDS = ["What", "Shape and units", "Source", "Licence", "Size", "SHA-256", "Made by"]
 CARD_FIELDS += ["Biases and limits", "Used in"]
@@ -116,7 +117,7 @@ def check_lecture(path, root=ROOT):
     try:
         notebook = notebooks.read(path)
         front = notebooks.front_matter(notebook)
-        problems = [f"front matter has no {k}" for k in ("title", "description") if k not in front]
+        problems = [f"front matter has no {k}" for k in FRONT if k not in front]
         for check_part in (check_figures, check_code, check_solutions):
             problems += check_part(notebook)
         problems += check_references(notebook, root)

@@ -20,7 +20,7 @@ from pathlib import Path
 import pypandoc
 import yaml
 
-from book import ROOT, BookError, colab, notebooks
+from book import ROOT, BookError, colab, frame, notebooks
 
 ASSETS = Path(__file__).parent / "assets"
 PICTURES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
@@ -305,7 +305,8 @@ def render(root=ROOT, out=None):
     fresh.mkdir(parents=True)
     quarto = shutil.which("quarto")
     try:
-        colab.write(root)
+        for part in (colab, frame):
+            part.write(root)
         (render_quarto if quarto else render_thin)(root, fresh)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)

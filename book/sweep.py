@@ -1,5 +1,4 @@
-"""Run a lecture over seeds and backends, sum up its recorded values: what bands are made from.
-"""
+"""Run a lecture over seeds and backends, sum up its recorded values: what bands are made from."""
 
 import contextlib
 import tempfile

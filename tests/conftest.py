@@ -84,9 +84,10 @@ def site(tmp_path_factory):
     """The book rendered by the thin renderer into a folder of its own."""
     out = tmp_path_factory.mktemp("site") / "_site"
     out.mkdir()
-    from book import colab
+    from book import colab, frame
 
     colab.write(ROOT)
+    frame.write(ROOT)
     render.render_thin(ROOT, out)
     return out
 

@@ -20,7 +20,9 @@ def small_lecture(code, path):
     """Write a notebook with one code cell under a heading."""
     notebook = nbformat.v4.new_notebook(
         cells=[
-            nbformat.v4.new_raw_cell('---\ntitle: "Small"\ndescription: "A test."\n---'),
+            nbformat.v4.new_raw_cell(
+                '---\ntitle: "Small"\ndescription: "A test."\nminutes: 1\ncard: fig-a\n---'
+            ),
             nbformat.v4.new_markdown_cell("# Part\n\n## A slide"),
             nbformat.v4.new_code_cell(code),
         ]

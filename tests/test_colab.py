@@ -32,9 +32,10 @@ def colab_environment(folder):
     (guard / "sitecustomize.py").write_text(GUARD)
     cache = folder / "keras" / "datasets"
     cache.mkdir(parents=True)
-    train, test = helpers.load_mnist()
-    arrays = dict(zip(("x_train", "y_train", "x_test", "y_test"), train + test, strict=True))
-    np.savez(cache / "mnist.npz", **arrays)
+    names = ("x_train", "y_train", "x_test", "y_test")
+    for name, load in (("mnist", helpers.load_mnist), ("fashion_mnist", helpers.load_fashion)):
+        train, test = load()
+        np.savez(cache / f"{name}.npz", **dict(zip(names, train + test, strict=True)))
     kept = {k: v for k, v in os.environ.items() if not k.startswith("BOOK_")}
     return {
         **kept,

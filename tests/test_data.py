@@ -202,11 +202,14 @@ def test_fashion_comes_from_keras_without_the_book(tmp_path, monkeypatch):
     monkeypatch.setattr(helpers, "DATA", tmp_path)
     cached = [(x_train, y_train), (x_test, y_test)]
     monkeypatch.setattr(keras.datasets.fashion_mnist, "load_data", lambda: tuple(cached))
-    load = helpers.load_fashion.__wrapped__
-    np.testing.assert_array_equal(load()[0][0], x_train)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    helpers._image_set.cache_clear()
+    np.testing.assert_array_equal(helpers.load_fashion()[0][0], x_train)
+    helpers._image_set.cache_clear()
     cached[1] = (x_test, y_test[::-1])
-    with pytest.raises(ValueError, match="Keras' cache are not the published ones"):
-        load()
+    with pytest.raises(ValueError, match="are not the published ones"):
+        helpers.load_fashion()
+    helpers._image_set.cache_clear()
 
 
 def test_mandarin():

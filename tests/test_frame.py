@@ -1,0 +1,68 @@
+"""book/frame.py: cards, status and places of terms, made from the notebooks."""
+
+import json
+import re
+import shutil
+
+import pytest
+import yaml
+from conftest import LECTURES, ROOT
+
+from book import frame, notebooks
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """The written parts of a copy of the book: {name: text}, and its folder."""
+    root = tmp_path_factory.mktemp("frame")
+    for folder in ("lectures", "tests/expected"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns(".*"))
+    shutil.copy(ROOT / "glossary.qmd", root)
+    frame.write(root)
+    return {path.stem: path.read_text("utf-8") for path in (root / "_parts").glob("*.md")}, root
+
+
+@pytest.mark.parametrize("number", LECTURES)
+def test_bands_are_read_as_yaml_reads_them(number):
+    read = yaml.safe_load((ROOT / "tests" / "expected" / f"{number}.yml").read_text("utf-8"))
+    assert frame.bands(number, ROOT) == {n: (b["low"], b["high"]) for n, b in read.items()}
+
+
+@pytest.mark.parametrize("number", LECTURES)
+def test_status_has_every_record_of_a_lecture(number, parts):
+    status = parts[0]["status"].split(f"## {number} ")[1].split("\n## ")[0]
+    stored = notebooks.read(LECTURES[number])
+    shown = re.findall(r"(?m)^\| `(\w+)` \| (\S+)", status)
+    assert dict(shown) == {n: f"{r['value']:.4g}" for n, r in notebooks.records(stored).items()}
+    assert f"in {stored.metadata['book']['seconds']:.0f} s" in status
+
+
+@pytest.mark.parametrize("number", LECTURES)
+def test_card_has_the_picture_that_the_lecture_names(number, parts):
+    cards, root = parts
+    assert f"(lectures/{LECTURES[number].name})" in cards["cards"]
+    notebook = notebooks.read(LECTURES[number])
+    wanted = notebooks.front_matter(notebook)["card"]
+    text = json.loads(LECTURES[number].read_text("utf-8"))["cells"]
+    (cell,) = [c for c in text if f"#| label: {wanted}\n" in "".join(c["source"])]
+    assert f"cards/{number}.png" in cards["cards"]
+    png = next(o["data"]["image/png"] for o in cell["outputs"] if "data" in o)
+    assert (root / "cards" / f"{number}.png").read_bytes() == frame.base64.b64decode(png)
+
+
+def test_dot_stands_where_the_value_lies_in_its_band():
+    def place(value):
+        return float(re.search(r'cx="([\d.]+)"', frame.dot(value, 2.0, 4.0))[1])
+
+    assert place(2.0) == 16
+    assert place(3.0) == 56
+    assert place(4.0) == 96
+    assert 96 < place(4.2) < place(99.0) < 112, "outside the band, still in the picture"
+
+
+def test_terms_lead_to_the_section_that_uses_them_first(parts):
+    table = dict(re.findall(r"(?m)^\| \[[^]]+\]\(#([\w-]+)\) \| (.*) \|$", parts[0]["terms"]))
+    assert "[6](lectures/06-autoencoders.ipynb#sec-sparse)" in table["sparse-code"]
+    assert "[6](lectures/06-autoencoders.ipynb#sec-door)" in table["encoder"]
+    glossary = (ROOT / "glossary.qmd").read_text("utf-8")
+    assert set(table) == set(re.findall(r"(?m)^## .+ \{#([\w-]+)\}$", glossary))
