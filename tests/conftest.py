@@ -19,6 +19,7 @@ LECTURES = {notebooks.number(path): path for path in notebooks.lectures()}
 ORDER = (
     "test_data",
     "test_book",
+    "test_frame",
     "test_helpers",
     "test_widgets",
     "test_site",
