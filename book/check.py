@@ -30,7 +30,7 @@ def prose(notebook):
 def check_figures(notebook):
     """Every picture has a label, a caption and an alt text that isn't the caption."""
     for i, options, _, outputs in notebooks.code_cells(notebook):
-        pictures = any("image/png" in o.get("data", {}) for o in outputs)
+        pictures = any(kind.startswith("image/") for o in outputs for kind in o.get("data", {}))
         label = str(options.get("label", ""))
         if pictures and not label.startswith("fig-"):
             yield f"cell {i} shows a figure but has no label fig-…"

@@ -123,9 +123,9 @@ def explorer(frames, sliders, alt, plane, scale):
         n, h, w = images.shape[:3]
         columns = counts[1] if len(counts) == 2 else max(1, min(n, 600 // w))
         data |= {"w": w, "h": h, "columns": columns, "width": w * scale}
-        fallback = f'<img src="{_png(_sprite(images, columns))}" alt="{html.escape(alt)}">'
+        fallback = f'<img src="{_address(_sprite(images, columns))}" alt="{html.escape(alt)}">'
     if plane is not None:
-        data["plane"] = _png(_bytes(np.asarray(plane)))
+        data["plane"] = _address(_bytes(np.asarray(plane)))
     code = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
     name = "explorer-" + hashlib.sha256((code + fallback).encode()).hexdigest()[:10]
     return EXPLORER.substitute(id=name, data=code, fallback=fallback, width=data["width"])
@@ -148,14 +148,12 @@ def _sprite(images, columns):
     return grid.reshape(rows * h, columns * w, -1).squeeze()
 
 
-def _png(picture):
-    """Return a uint8 picture (h, w[, 3]) as a data address, colours cut to 256."""
-    image = Image.fromarray(picture)
-    if image.mode == "RGB":
-        image = image.quantize(256, dither=Image.Dither.NONE)
-    file = io.BytesIO()
-    image.save(file, "png", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+def _address(picture):
+    """Return a uint8 picture (h, w[, 3]) as a data address: grey as PNG, colours as WebP."""
+    image, file = Image.fromarray(picture), io.BytesIO()
+    kind = "webp" if image.mode == "RGB" else "png"
+    image.save(file, kind, optimize=True, quality=85, method=6)
+    return f"data:image/{kind};base64," + base64.b64encode(file.getvalue()).decode()
 
 
 def quiz(question, right, wrong):

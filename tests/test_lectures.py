@@ -25,9 +25,10 @@ def figures(notebook):
     """Return {label: image array (height, width)} of a lecture's figures, in grey from 0 to 1."""
     found = {}
     for _, options, _, outputs in notebooks.code_cells(notebook):
-        pictures = [o.data["image/png"] for o in outputs if "image/png" in o.get("data", {})]
-        for i, png in enumerate(pictures):
-            image = Image.open(io.BytesIO(base64.b64decode(png))).convert("L")
+        kinds = [o.get("data", {}) for o in outputs]
+        pictures = [d[kind] for d in kinds for kind in ("image/png", "image/gif") if kind in d]
+        for i, picture in enumerate(pictures):
+            image = Image.open(io.BytesIO(base64.b64decode(picture))).convert("L")
             found[f"{options.get('label')}-{i}"] = np.asarray(image) / 255
     return found
 
