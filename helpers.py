@@ -396,6 +396,36 @@ def psnr(x, y):
     return float(-10 * np.log10(np.mean((x - y) ** 2, dtype=np.float64)))
 
 
+@functools.cache
+def _judge(name):
+    """The fixed classifier of the image set `name`: a frozen Keras model."""
+    judge = _beside_data("judges").build_judge()
+    _beside_data("networks").set_weights(judge, data_path(f"judge_{name}.safetensors"))
+    return judge
+
+
+def judge(x, name="mnist"):
+    """Return (probabilities (n, 10), features (n, 64)) that a fixed classifier gives images `x`.
+
+    x has shape (n, 28, 28) or (n, 28, 28, 1) and values in [0, 1]; `name` is "mnist" or "fashion".
+    """
+    x = np.asarray(x, "float32").reshape(-1, 28, 28, 1)
+    logits, features = _judge(name).predict(x, batch_size=500, verbose=0)
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True), features
+
+
+def frechet(x, y):
+    """Return the Fréchet distance between two sets of features (n, d): 0 is alike.
+
+    |mean difference|² + trace(A + B − 2 (A B)^½) with covariances A and B. It falls with n, so
+    compare sets of one size only. Source: Heusel et al. (2017); Dowson and Landau (1982).
+    """
+    means, (a, b) = x.mean(axis=0) - y.mean(axis=0), (np.cov(part.T) for part in (x, y))
+    roots = np.sqrt(np.maximum(np.linalg.eigvals(a @ b).real, 0))
+    return float(means @ means + np.trace(a) + np.trace(b) - 2 * roots.sum())
+
+
 def band_of(name, folder=None):
     """Return the declared band of a recorded value as a dict with low, high and why, or None.
 

@@ -7,6 +7,7 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import scipy.linalg
 from conftest import ROOT
 from skimage.metrics import peak_signal_noise_ratio
 
@@ -93,6 +94,28 @@ def test_psnr_is_scikit_images():
     assert helpers.psnr(x, y) == pytest.approx(peak_signal_noise_ratio(x, y, data_range=1.0))
     with pytest.raises(ValueError, match="have shapes"):
         helpers.psnr(x, y[:2])
+
+
+def test_frechet_is_the_closed_form_and_zero_for_the_same():
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(500, 4)) * [1, 2, 3, 4]
+    y = generator.normal(size=(500, 4)) @ generator.normal(size=(4, 4)) + 1
+    a, b = np.cov(x.T), np.cov(y.T)
+    root = scipy.linalg.sqrtm(a @ b).real  # another way than helpers.frechet's
+    expected = np.sum((x.mean(0) - y.mean(0)) ** 2) + np.trace(a + b - 2 * root)
+    assert helpers.frechet(x, y) == pytest.approx(expected, rel=1e-6)
+    assert helpers.frechet(x, x) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(("name", "least"), [("mnist", 0.99), ("fashion", 0.91)])
+def test_judge_names_real_images_and_finds_fakes(name, least):
+    _, (x, y) = helpers.load_mnist() if name == "mnist" else helpers.load_fashion()
+    x = x / np.float32(255)
+    probabilities, features = helpers.judge(x, name)
+    assert np.mean(probabilities.argmax(axis=1) == y) > least
+    real = helpers.frechet(features[:2000], features[2000:4000])
+    noisy = np.clip(x[:2000] + np.random.default_rng(0).normal(0, 0.3, x[:2000].shape), 0, 1)
+    assert helpers.frechet(helpers.judge(noisy, name)[1], features[2000:4000]) > 10 * real
 
 
 def test_cosine_starts_at_the_rate_and_ends_at_zero():
