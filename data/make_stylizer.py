@@ -26,7 +26,7 @@ import helpers
 
 TRAIN = ["camera", "cat", "coffee", "crocodile", "flower", "goldfish", "moose", "pan", "rocket"]
 TRAIN += ["screwdriver", "tape"]
-STEPS, RATE, CROP = 900, 0.0015, 128
+STEPS, RATE, CROP = 900, 0.001, 128
 style_layers = ["block1_conv1", "block2_conv1", "block3_conv1"]
 content_layer = "block3_conv1"
 weights = {"content": 0.08, "tv": 3} | dict.fromkeys(style_layers, 1 / 3)
@@ -137,8 +137,8 @@ def stylizer(painting):
         x = x + convolve(convolve(x, 64, 3), 64, 3, relu=False)
     for filters in (32, 16):
         x = convolve(layers.UpSampling2D(2)(x), filters, 3)  # (n, h, w, 16) at last
-    x = layers.Conv2D(3, 7, kernel_initializer="zeros")(Mirror(3)(x))
-    return keras.Model(pixels, palette + layers.Rescaling(10)(x))
+    x = layers.Conv2D(3, 7, activation="tanh")(Mirror(3)(x))
+    return keras.Model(pixels, palette + layers.Rescaling(80)(x))
 
 
 def crops(photos, count, size, generator):
