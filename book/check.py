@@ -60,6 +60,8 @@ def check_code(notebook):
         wide = max((len(line) for line in code.splitlines()), default=0)
         if shown and wide > SLIDE_CODE_COLUMNS:
             yield f"cell {i} has a line of {wide} characters, at most {SLIDE_CODE_COLUMNS} fit"
+        if "from helpers import" in code:
+            yield f"cell {i} takes names out of helpers: `import helpers`, and changes are noticed"
         if code.strip() and notebook.cells[i].execution_count is None:
             yield f"cell {i} was not executed: run `make book`"
 

@@ -57,7 +57,13 @@ def used_helpers(code, helpers):
         for n in ast.walk(node):
             yield n.id if isinstance(n, ast.Name) else getattr(n, "attr", None)
 
-    wanted, seen = [n for n in names(ast.parse(code)) if n in defined], set()
+    # a lecture's own variable may have a helper's name: there only `helpers.name` counts
+    used = [
+        n.attr
+        for n in ast.walk(ast.parse(code))
+        if isinstance(n, ast.Attribute) and ast.unparse(n.value) == "helpers"
+    ]
+    wanted, seen = [n for n in used if n in defined], set()
     while wanted:
         name = wanted.pop()
         if name not in seen:

@@ -165,6 +165,8 @@ def test_changed_helper_makes_stale_only_who_uses_it(stored):
     text = helpers.read_text()
     helpers.write_text(text + "\n\ndef unused():\n    return 1\n")
     assert execute.stale(path, root) is None
+    helpers.write_text(text + "\n\ndef rate():\n    return 1\n")  # a variable of the lecture
+    assert execute.stale(path, root) is None
     helpers.write_text(text.replace("10 * np.log10", "11 * np.log10"))
     assert "helpers" in execute.stale(path, root)
 
@@ -221,6 +223,12 @@ def store_error(cell):
         (add_to_prose("\n\n[x](../glossary.qmd#nothing)"), "glossary link #nothing has no entry"),
         (store_error, "stored error: ValueError"),
         (drop_records, "has no record"),
+        (
+            lambda c: c.update(
+                source=c.source.replace("import helpers", "from helpers import psnr")
+            ),
+            "takes names out of helpers",
+        ),
         (
             lambda c: c.cell_type == "code" and c.update(source=c.source + "\nx = 1" * 20),
             "lines of code, at most 15",
