@@ -26,20 +26,21 @@ from safetensors.numpy import save
 import helpers
 
 STEPS, HELD_OUT = 6000, 10_000
-batch_size, peak, none = 128, 0.002, 10
+PEAK = 0.002
+none = 10
 
 
 def level(t):  # times in [0, 1] -> share of signal and of noise
     return np.cos(np.pi / 2 * t), np.sin(np.pi / 2 * t)
 
 
-def noisy_batch(x, y, generator):  # -> inputs of the denoiser, and its target
-    rows = generator.integers(len(x), size=batch_size)
+def noisy_batch(x, y, generator, size=128):  # -> inputs of the denoiser, and its target
+    rows = generator.integers(len(x), size=size)
     x, y = x[rows], y[rows]
-    t = generator.random(batch_size, dtype="float32")
+    t = generator.random(size, dtype="float32")
     eps = generator.standard_normal(x.shape, dtype="float32")
     alpha, sigma = (part.reshape(-1, *[1] * (x.ndim - 1)) for part in level(t))
-    y = np.where(generator.random(batch_size) < 0.15, none, y)
+    y = np.where(generator.random(size) < 0.15, none, y)
     return [alpha * x + sigma * eps, t, y], alpha * eps - sigma * x
 
 
@@ -55,9 +56,7 @@ def block(h, e, channels):  # two convolutions, told t and y in between
     start = h if h.shape[-1] == channels else layers.Conv2D(channels, 1)(h)
     h = layers.Activation("silu")(layers.GroupNormalization(8)(h))
     h = layers.GroupNormalization(8)(layers.Conv2D(channels, 3, padding="same")(h))
-    stretch, shift = (
-        layers.Reshape((1, 1, channels))(layers.Dense(channels)(e)) for _ in range(2)
-    )
+    stretch, shift = (layers.Reshape((1, 1, channels))(layers.Dense(channels)(e)) for _ in range(2))
     h = layers.Activation("silu")(h * (1 + stretch) + shift)
     last = layers.Conv2D(channels, 3, padding="same", kernel_initializer="zeros")
     return start + last(h)
@@ -86,7 +85,7 @@ def u_net(wide=32, deep=64):
     return keras.Model([x, t, y], layers.Reshape((28, 28))(h))
 
 
-def rate(step, steps):  # up in 100 steps, level, down to 0 over the second half
+def rate(step, steps, peak):  # up in 100 steps, level, down to 0 over the second half
     return peak * min((step + 1) / 100, 1, 2 * (1 - step / steps))
 
 
@@ -95,7 +94,7 @@ def main():
     (x, y), _ = helpers.load_mnist()
     x, y = x[:-HELD_OUT].astype("float32") / 127.5 - 1, y[:-HELD_OUT].astype("int32")
     model = u_net()
-    adam = keras.optimizers.Adam(peak, global_clipnorm=1, use_ema=True, ema_momentum=0.998)
+    adam = keras.optimizers.Adam(PEAK, global_clipnorm=1, use_ema=True, ema_momentum=0.998)
     model.compile(adam, "mse")
     model.train_on_batch(*noisy_batch(x, y, np.random.default_rng([helpers.SEED, 2**31])))
     state = Path(sys.argv[1]) if len(sys.argv) > 1 else None  # to go on after a stop
@@ -105,7 +104,7 @@ def main():
         for variable, array in zip([*model.weights, *adam.variables], arrays, strict=True):
             variable.assign(array)
     for step in range(first, STEPS):
-        adam.learning_rate.assign(rate(step, STEPS))
+        adam.learning_rate.assign(rate(step, STEPS, PEAK))
         batch = noisy_batch(x, y, np.random.default_rng([helpers.SEED, step]))
         loss = model.train_on_batch(*batch)
         if (step + 1) % 200 == 0:
