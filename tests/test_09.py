@@ -11,7 +11,7 @@ from book import ROOT, notebooks
 
 LECTURE = ROOT / "lectures" / "09-diffusion-models.ipynb"
 SHARED = "level noisy_batch rate embed block attend u_net none"
-TOY = "level islands_at exact perfect islands step_back sample turns centres width"
+TOY = "level islands_at exact perfect islands noisy_islands step_back sample turns centres width"
 
 
 def parts(source):
