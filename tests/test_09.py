@@ -106,14 +106,12 @@ def test_text_to_image_runs_on_a_tiny_random_model():
 
     def text_encoder(name):
         return models.CLIPTextEncoder(
-            len(names), 16, 16, 1, 2, 32, "quick_gelu", -2, max_sequence_length=8, name=name
+            len(names), 16, 16, 2, 2, 32, "quick_gelu", -2, max_sequence_length=8, name=name
         )
 
-    vae = VAEBackbone(
-        [8, 8, 8, 8], [1, 1, 1, 1], [8, 8, 8, 8], [1, 1, 1, 1], sampler_method="mode", name="vae"
-    )
+    vae = VAEBackbone([32] * 4, [1] * 4, [32] * 4, [1] * 4, sampler_method="mode", name="vae")
     backbone = models.StableDiffusion3Backbone(
-        2, 16, 1, 2, 192, None, None, vae, text_encoder("clip_l"), text_encoder("clip_g"),
+        2, 16, 2, 2, 192, None, None, vae, text_encoder("clip_l"), text_encoder("clip_g"),
         image_shape=(64, 64, 3),
     )  # fmt: skip
     preprocessor = models.StableDiffusion3TextToImagePreprocessor(reader(True), reader(False))
