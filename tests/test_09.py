@@ -97,7 +97,7 @@ def test_text_to_image_runs_on_a_tiny_random_model():
     from keras_hub.src.models.vae.vae_backbone import VAEBackbone  # not exported
 
     models = hub.models
-    names = ["<|startoftext|>", "<|endoftext|>", "a", "b", "a</w>", "b</w>"]
+    names = ["<|startoftext|>", "<|endoftext|>", "a", "b", "a</w>", "b</w>", "ab"]
     vocabulary = {name: i for i, name in enumerate(names)}
 
     def reader(pad):
