@@ -25,7 +25,7 @@ from keras import layers
 import helpers
 
 WIDTH, BATCH, EPOCHS, RATE = 100, 32, 10, 4e-3
-PASSES = 6  # made, of the EPOCHS that the rate falls over; more is better, at 1.2 minutes of one core each
+PASSES = 6  # made, of the EPOCHS that the rate falls over; a core makes one in 1.3 minutes
 
 
 def windows(ids):
