@@ -2,9 +2,9 @@
 
 python data/make_char_model.py
 
-The network, the alphabet and the windows are those of the lecture, where the same code makes a
-fraction of one pass in front of the reader. Prints a log; the validation bits of each pass are in
-the file too.
+The network, the alphabet and the windows are those of the lecture (tests/test_02.py compares them),
+where the same code makes a fifth of one pass in front of the reader. Prints a log; the validation
+bits of each pass are in the file too.
 """
 
 import json
@@ -28,18 +28,17 @@ WIDTH, BATCH, EPOCHS, RATE = 100, 32, 10, 4e-3
 PASSES = 6  # made, of the EPOCHS that the rate falls over; a core makes one in 1.3 minutes
 
 
-def windows(ids):
-    """Return inputs and targets (n, 100): each target is the character after its input."""
-    n = (len(ids) - 1) // WIDTH
-    shape = (n, WIDTH)
-    return ids[: n * WIDTH].reshape(shape), ids[1 : n * WIDTH + 1].reshape(shape)
+def windows(x, width):
+    n = (len(x) - 1) // width
+    inputs, targets = x[: n * width], x[1 : n * width + 1]
+    return inputs.reshape(n, width), targets.reshape(n, width)
 
 
-def build(n_characters):
-    read = keras.Input((None,), dtype="int32")
-    h = layers.Embedding(n_characters, 32)(read)
-    h = layers.GRU(256, return_sequences=True)(h)
-    return keras.Model(read, layers.Dense(n_characters)(h))
+def character_model(size):
+    read = keras.Input((None,), dtype="int32")  # (batch, T)
+    h = layers.Embedding(size, 32)(read)  # (batch, T, 32)
+    h = layers.GRU(256, return_sequences=True)(h)  # (batch, T, 256)
+    return keras.Model(read, layers.Dense(size)(h))  # (batch, T, size), logits
 
 
 class Log(keras.callbacks.Callback):
@@ -60,8 +59,8 @@ def main():
     ids = {p: np.array([number.get(c, 0) for c in t], "int32") for p, t in texts.items()}
 
     keras.utils.set_random_seed(1)
-    model = build(len(alphabet) + 1)
-    x, y = windows(ids["train"])
+    model = character_model(len(alphabet) + 1)
+    x, y = windows(ids["train"], WIDTH)
     steps = EPOCHS * -(-len(x) // BATCH)
     rate = keras.optimizers.schedules.CosineDecay(RATE, steps)
     model.compile(
@@ -70,7 +69,7 @@ def main():
         jit_compile=True,
     )
     print(f"{model.count_params():,} weights, {len(x):,} windows, {steps:,} steps", flush=True)
-    log, part = Log(), windows(ids["validation"][:100_001])
+    log, part = Log(), windows(ids["validation"][:100_001], WIDTH)
     model.fit(
         x, y, batch_size=BATCH, epochs=PASSES, validation_data=part, verbose=0, callbacks=[log]
     )
