@@ -63,14 +63,15 @@ def play(players, x, rounds, batch_size, name, watch=None, every=100, turns=1):
     random = np.random.default_rng(helpers.seed())
     start = time.perf_counter()
     for i in range(1, rounds + 1):
-        teach_discriminator(players, x[random.integers(len(x), size=batch_size)], random)
+        real = x[random.integers(len(x), size=batch_size)]
+        teach_discriminator(players, real, random)
         for _ in range(turns):
             teach_generator(players, batch_size, random)
         if i % every == 0 or i == rounds:
-            if watch:
-                watch(players, i)
+            watch and watch(players, i)
             seconds = time.perf_counter() - start
-            print(f"\r{name}: round {i} of {rounds}, {seconds:.1f} s", end="", flush=True)
+            line = f"\r{name}: round {i} of {rounds}, {seconds:.1f} s"
+            print(line, end="", flush=True)
     print()
 
 
