@@ -5,6 +5,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import yaml
+
 from book import ROOT, BookError, execute, notebooks
 
 LECTURE_BYTES = 3_000_000
@@ -112,6 +114,10 @@ def check_records(notebook, path, root):
     for name, band in bands.items():
         if not ({"low", "high", "why"} <= set(band) and band["low"] <= band["high"]):
             yield f"band {name} in {file} needs low ≤ high and why"
+    for other in sorted((root / "tests" / "expected").glob("*.yml")):
+        if other.stem != notebooks.number(path):
+            for name in set(bands) & set(yaml.safe_load(other.read_text(encoding="utf-8")) or {}):
+                yield f"band {name} is in {file} and in {other.name}: a name serves one lecture"
 
 
 def check_lecture(path, root=ROOT):

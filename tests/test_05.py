@@ -6,7 +6,7 @@ from book import ROOT, notebooks
 
 SHARED = """
 Gram Variation Level channel_means measures relative mean_output InstanceNorm Mirror
-Palette convolve stylizer crops scaled style_layers content_layer weights level_set
+Palette convolve stylizer views scaled style_layers content_layer weights level_set
 """
 
 

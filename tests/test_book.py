@@ -171,6 +171,14 @@ def test_changed_helper_makes_stale_only_who_uses_it(stored):
     assert "helpers" in execute.stale(path, root)
 
 
+def test_band_declared_for_two_lectures_is_reported(stored):
+    root, path = stored
+    (root / "tests" / "expected" / "02.yml").write_text("a_value: {low: 0, high: 9, why: x}\n")
+    assert any(
+        "is in tests/expected/01.yml and in 02.yml" in p for p in check.check_lecture(path, root)
+    )
+
+
 def test_changed_band_makes_a_lecture_stale_but_not_its_reason(stored):
     root, path = stored
     bands = root / "tests" / "expected" / "01.yml"

@@ -120,7 +120,7 @@ def test_broken_data_is_named(change, message, small_book):
 
 def test_size_in_all():
     files = [path for path in DATA.rglob("*") if path.is_file() and "__pycache__" not in str(path)]
-    assert sum(path.stat().st_size for path in files) < 65e6
+    assert sum(path.stat().st_size for path in files) < 75e6  # of the checkout's 120 MB
     large = {path.name for path in files if path.stat().st_size > 2e6}
     intro = (DATA / "README.md").read_text().split("\n## ")[0]
     assert all(f"`{name}`" in intro for name in large)
