@@ -186,7 +186,7 @@ def mlp(width, outputs):  # starts at 0
 class Coupling(layers.Layer):
     def __init__(self, mask, width):
         super().__init__()
-        self.mask = np.asarray(mask, "float32")  # 1: passes unchanged
+        self.mask = ops.convert_to_tensor(mask, "float32")  # 1: passes unchanged
         self.net = mlp(width, 2 * len(mask))
 
     def terms(self, x):  # log stretch and shift of the rest, (batch, d) twice
@@ -198,6 +198,7 @@ class Coupling(layers.Layer):
         return x * ops.exp(s) + t, ops.sum(s, axis=-1, keepdims=True)
 
     def inverse(self, z):
+        z = ops.convert_to_tensor(z)
         s, t = self.terms(z)
         return (z - t) * ops.exp(-s)
 
@@ -411,17 +412,20 @@ def draw_pixels(model, n, random, up=6, side=6):  # with the weights of `pixel_m
 # ---- Measures
 
 
-def share_inside(points, others, k=3, keep=1.0):  # in the k-neighbour ball of some other
-    radius = NearestNeighbors(n_neighbors=k + 1).fit(others).kneighbors(others)[0][:, -1]
-    radius = np.where(radius <= np.quantile(radius, keep), radius, 0)  # the narrower balls
-    square = np.sum(points**2, 1)[:, None] - 2 * points @ others.T + np.sum(others**2, 1)
+def share_inside(points, others, k=3, keep=1.0):  # of points, in some other's ball
+    search = NearestNeighbors(n_neighbors=k + 1).fit(others)
+    radius = search.kneighbors(others)[0][:, -1]
+    radius[radius > np.quantile(radius, keep)] = 0  # the widest balls don't count
+    square = np.sum(points**2, 1)[:, None] - 2 * points @ others.T
+    square += np.sum(others**2, 1)  # (points, others)
     return np.mean(np.any(square <= radius**2, axis=1))
 
 
-def measure(x, real):  # pictures -> Fréchet distance, precision, recall, strict precision
+def measure(x, real):  # -> Fréchet distance, precision, recall, strict precision
     made, real = (helpers.judge(part)[1].astype("float64") for part in (x, real))
-    shares = share_inside(made, real), share_inside(real, made), share_inside(made, real, keep=0.5)
-    return helpers.frechet(made, real), *shares
+    shares = share_inside(made, real), share_inside(real, made)
+    strict = share_inside(made, real, keep=0.5)
+    return helpers.frechet(made, real), *shares, strict
 
 
 def toss(decoder, z, random):  # codes -> pictures whose pixels are tossed, (n, 28, 28)

@@ -6,6 +6,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from book import ROOT, notebooks
 
@@ -56,7 +57,7 @@ def test_a_flow_is_undone_and_has_the_determinant_of_its_jacobian(maker):
 
     def push(x):
         for coupling in couplings:
-            x = np.array(coupling(x)[0])
+            x = ops.convert_to_numpy(coupling(x)[0])
         return x
 
     z, h = push(x), 1e-2
