@@ -1,5 +1,6 @@
 """What the tests share: executed lectures, a rendered site, a browser."""
 
+import ast
 import json
 import re
 import sys
@@ -115,3 +116,14 @@ def normalised(text):
 
 def load_json(path):
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def parts(source):
+    """Return {name: code without comments} of the definitions and assignments in `source`."""
+    found = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found[node.name] = ast.unparse(node)
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            found.setdefault(node.targets[0].id, ast.unparse(node))
+    return found

@@ -1,6 +1,6 @@
 """Lecture 5: the stylizer's checkpoint was trained by the code that readers see."""
 
-import ast
+from conftest import parts
 
 from book import ROOT, notebooks
 
@@ -8,17 +8,6 @@ SHARED = """
 Gram Variation Level channel_means measures relative mean_output InstanceNorm Mirror
 Palette convolve stylizer views scaled style_layers content_layer weights level_set
 """
-
-
-def parts(source):
-    """Return {name: code without comments} of the definitions and assignments in `source`."""
-    found = {}
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found[node.name] = ast.unparse(node)
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            found.setdefault(node.targets[0].id, ast.unparse(node.value))
-    return found
 
 
 def test_the_maker_of_the_stylizer_has_the_functions_of_the_lecture():

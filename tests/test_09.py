@@ -1,10 +1,10 @@
 """Lecture 9: formulas against simulation, the checkpoint's code, the text-to-image call."""
 
-import ast
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from conftest import parts
 from scipy.stats import multivariate_normal
 
 from book import ROOT, notebooks
@@ -12,17 +12,6 @@ from book import ROOT, notebooks
 LECTURE = ROOT / "lectures" / "09-diffusion-models.ipynb"
 SHARED = "level noisy_batch rate embed block attend u_net none"
 TOY = "level islands_at exact perfect islands noisy_islands step_back sample turns centres width"
-
-
-def parts(source):
-    """Return {name: code without comments} of the definitions and assignments in `source`."""
-    found = {}
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found[node.name] = ast.unparse(node)
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            found.setdefault(node.targets[0].id, ast.unparse(node))
-    return found
 
 
 def lecture_parts():
