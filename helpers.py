@@ -4,30 +4,26 @@ Lectures show models and training loops themselves; this module holds what would
 them. Arrays go in, arrays or figures come out; nothing here keeps hidden state but caches.
 """
 
-import csv
 import functools
-import hashlib
-import importlib
 import json
 import logging
 import lzma
 import os
 import re
-import sys
 import time
-from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before Keras: no start-up chatter
 
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-import yaml
+import pandas as pd
 from IPython.display import display
+from scipy.special import softmax
+
+from support import files, language, networks, pens, widgets
 
 logging.getLogger("tensorflow").setLevel(logging.ERROR)  # no advice on retracing among results
-HERE = Path(__file__).resolve().parent
-DATA = HERE / "data"
 SEED = int(os.environ.get("BOOK_SEED", "1"))
 
 # Okabe and Ito's colours: told apart with every common kind of colour blindness
@@ -62,73 +58,13 @@ def seed(offset=0):
 # ---- Data -------------------------------------------------------------------------------------
 
 
-def _listed():
-    """The SHA-256 of each file that data/SHA256SUMS lists, by name; none where it is missing."""
-    sums = DATA / "SHA256SUMS"
-    lines = sums.read_text().splitlines() if sums.exists() else []
-    return dict(reversed(line.split("  ", 1)) for line in lines)
-
-
-@functools.cache
 def data_path(name):
     """Return the path of data file `name`, after checking its SHA-256 against data/SHA256SUMS.
 
     The check is done once per process. Raises FileNotFoundError when the file is missing and
     ValueError when it isn't the file that the book was made with; both say what to do.
     """
-    sums = _listed()
-    path = DATA / name
-    again = f"restore it with `git checkout -- data/{name}`, or make it again: see data/README.md"
-    if name not in sums:
-        raise ValueError(f"data/{name} is not listed in data/SHA256SUMS; listed: {sorted(sums)}")
-    if not path.is_file():
-        raise FileNotFoundError(f"data file {path} (SHA-256 {sums[name]}) is missing; {again}")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != sums[name]:
-        raise ValueError(
-            f"data file {path} is damaged: SHA-256 {found}, expected {sums[name]}; {again}"
-        )
-    if "BOOK_DATA_LOG" in os.environ:  # `book execute` asks which files a lecture reads
-        with open(os.environ["BOOK_DATA_LOG"], "a") as log:
-            log.write(name + "\n")
-    return path
-
-
-# What the arrays of the two image sets hash to, whatever file they came in
-CONTENT = {
-    "mnist": "06b0d1f124c4e5fa796686ade41a9b778edacc8622f2195a352ef479ad44fc16",
-    "fashion_mnist": "ca3ab2a37f845e1b8ae23cab1b51749a3011ba3bf1d9016176d75cbaabac376f",
-}
-
-
-def _content_hash(arrays):
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array, dtype=np.uint8).tobytes())
-    return digest.hexdigest()
-
-
-@functools.cache
-def _image_set(file, name):
-    """An image set from data/`file`, else from Keras' cache or keras.datasets.`name`."""
-    keys = ("x_train", "y_train", "x_test", "y_test")
-    cached = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets"
-    if file in _listed():
-        with np.load(data_path(file)) as packed:
-            arrays = [packed[key] for key in keys]
-    else:
-        if (cached / f"{name}.npz").is_file():
-            with np.load(cached / f"{name}.npz") as packed:
-                arrays = [packed[key] for key in keys]
-        else:
-            arrays = [part for pair in getattr(keras.datasets, name).load_data() for part in pair]
-        if (found := _content_hash(arrays)) != CONTENT[name]:
-            raise ValueError(
-                f"the {name} arrays in {cached} are not the published ones: SHA-256 of their "
-                f"content is {found}, expected {CONTENT[name]}; delete them there and run again"
-            )
-    x_train, y_train, x_test, y_test = map(_frozen, arrays)
-    return (x_train, y_train), (x_test, y_test)
+    return files.data_path(name)
 
 
 def load_mnist():
@@ -139,7 +75,7 @@ def load_mnist():
     (on Colab) the file in Keras' cache, or Keras' own download. Raises FileNotFoundError or
     ValueError for a missing or damaged file. Source: LeCun, Cortes, Burges (1998).
     """
-    return _image_set("mnist.npz", "mnist")
+    return files.image_set("mnist.npz", "mnist")
 
 
 def load_fashion():
@@ -148,28 +84,7 @@ def load_fashion():
     Labels: 0 T-shirt/top, 1 trouser, 2 pullover, 3 dress, 4 coat, 5 sandal, 6 shirt, 7 sneaker,
     8 bag, 9 ankle boot. Source: Xiao, Rasul and Vollgraf (2017).
     """
-    return _image_set("fashion.npz", "fashion_mnist")
-
-
-def _frozen(array):
-    """Return the array read-only: a cached array must not be changed by who reads it."""
-    array.flags.writeable = False
-    return array
-
-
-@functools.cache
-def _beside_data(name):
-    """Import data/`name`.py, code of its own size; Colab has it for lectures that read it."""
-    folder = str(data_path(f"{name}.py").parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    return importlib.import_module(name)
-
-
-@functools.cache
-def _json(name):
-    """Return what the JSON file data/`name` holds."""
-    return json.loads(data_path(name).read_text(encoding="utf-8"))
+    return files.image_set("fashion.npz", "fashion_mnist")
 
 
 @functools.cache
@@ -179,23 +94,25 @@ def load_mandarin():
     x is uint8 (275 or 55, 80, 80), dark ink on light paper; y is uint8, places in the tuple chars.
     Without data/mandarin.npz (on Colab) the pen model draws the same images again, in 5 seconds.
     """
-    if "mandarin.npz" in _listed():
+    if "mandarin.npz" in files.listed(files.DATA):
         with np.load(data_path("mandarin.npz")) as file:
             arrays = dict(file)
     else:
-        arrays = _beside_data("pens").data_set(_json("mandarin_strokes.json"))
-    parts = [tuple(_frozen(arrays[f"{k}_{p}"]) for k in "xy") for p in ("train", "val", "test")]
+        arrays = pens.data_set(files.read_json("mandarin_strokes.json"))
+    parts = [
+        tuple(files.frozen(arrays[f"{k}_{p}"]) for k in "xy") for p in ("train", "val", "test")
+    ]
     return *parts, tuple(arrays["chars"].tolist())
 
 
 def draw_mandarin(char, n, seed):
     """Return `n` new handwritten examples of `char` as uint8 (n, 80, 80), dark ink on light paper.
 
-    A pen model (data/pens.py): example i is by writer i of `seed`, who has an own slant, size, pen
-    and haste and follows the strokes in mandarin_strokes.json. Raises KeyError for a character
+    A pen model: example i is by writer i of `seed`, who has an own slant, size, pen and haste and
+    follows the strokes in mandarin_strokes.json. Raises KeyError for a character
     not in there.
     """
-    return _beside_data("pens").draw(char, _json("mandarin_strokes.json")[char], n, seed)
+    return pens.draw(char, files.read_json("mandarin_strokes.json")[char], n, seed)
 
 
 @functools.cache
@@ -208,21 +125,20 @@ def load_text(name):
     return json.loads(lzma.decompress(data_path(f"{name}.json.xz").read_bytes()))
 
 
-@functools.cache
 def load_claims():
-    """Return {column: array of 5,000} of simulated insurance claims; units: see data/README.md."""
-    text = data_path("claims.csv").read_text(encoding="utf-8")
-    header, *rows = csv.reader(text.splitlines())
-    columns = dict(zip(header, map(np.array, zip(*rows, strict=True)), strict=True))
-    words = ("region", "vehicle", "cause")
-    return {k: _frozen(v if k in words else v.astype("float64")) for k, v in columns.items()}
+    """Return a DataFrame of 5,000 simulated insurance claims; columns, units: see data/README.md.
+
+    Numbers are float64, the columns region, vehicle and cause are words.
+    """
+    claims = pd.read_csv(data_path("claims.csv"))
+    return claims.astype(dict.fromkeys(claims.select_dtypes("number"), "float64"))
 
 
 @functools.cache
 def load_course_profile():
     """Return (Markdown text of the course profile, list of {"question", "answer", "accept"})."""
     text = data_path("course_profile.md").read_text(encoding="utf-8")
-    return text, _json("course_profile_key.json")
+    return text, files.read_json("course_profile_key.json")
 
 
 @functools.cache
@@ -239,7 +155,7 @@ def load_photo(name, size=None):
     if size is not None:
         high, wide = (size, size) if isinstance(size, int) else size
         picture = ImageOps.fit(picture, (wide, high), Image.Resampling.BICUBIC)
-    return _frozen(np.array(picture))
+    return files.frozen(np.array(picture))
 
 
 @functools.cache
@@ -250,10 +166,10 @@ def load_imagenet_network():
     for 224 x 224, and returns logits (n, 1000). It's the same one at each call: clone it before
     you change its weights. Source: Tan and Le (2019); Liu (2020, Lite).
     """
-    networks = _beside_data("networks")
     network = networks.build_efficientnet_lite0()
-    networks.set_weights(network, data_path("efficientnet_lite0.safetensors"))
-    return network, tuple(_json("imagenet_classes.json"))
+    load_weights(network, "efficientnet_lite0.safetensors")
+    network.trainable = False
+    return network, tuple(files.read_json("imagenet_classes.json"))
 
 
 @functools.cache
@@ -263,16 +179,26 @@ def load_vgg_features():
     Every layer can be read out (block1_conv1 … block4_conv1, after their ReLU). Source: Simonyan
     and Zisserman (2015); the weights were tuned further for edge detection (Xie and Tu 2015).
     """
-    networks = _beside_data("networks")
     model = networks.build_vgg_features()
-    networks.set_weights(model, data_path("vgg16_features.safetensors"))
+    load_weights(model, "vgg16_features.safetensors")
+    model.trainable = False
     return model
+
+
+def load_weights(model, file):
+    """Give a built Keras `model` the weights of checkpoint data/`file`; return its notes, a dict.
+
+    Weights are stored in order, or by their paths. Notes are what the maker wrote beside them,
+    such as the training log. Raises FileNotFoundError or ValueError for a missing or damaged file,
+    and ValueError when it was made for another model.
+    """
+    return networks.set_weights(model, data_path(file))
 
 
 def decode_top(logits, names, k=5):
     """Return the `k` likeliest [(class name, probability), …] for logits of shape (classes,)."""
-    odds = np.exp(np.asarray(logits, "float64") - np.max(logits))
-    return [(names[i], float(odds[i] / odds.sum())) for i in np.argsort(-odds)[:k]]
+    p = softmax(np.asarray(logits, "float64"))
+    return [(names[i], float(p[i])) for i in np.argsort(-p)[:k]]
 
 
 @functools.cache
@@ -284,7 +210,7 @@ def load_language_model():
     FileNotFoundError or ValueError where its file is missing or damaged.
     Source: Allal et al. (2025), SmolLM2.
     """
-    return _beside_data("language").load()
+    return language.load()
 
 
 # ---- Pictures ---------------------------------------------------------------------------------
@@ -399,8 +325,9 @@ def psnr(x, y):
 @functools.cache
 def _judge(name):
     """The fixed classifier of the image set `name`: a frozen Keras model."""
-    judge = _beside_data("judges").build_judge()
-    _beside_data("networks").set_weights(judge, data_path(f"judge_{name}.safetensors"))
+    judge = networks.build_judge()
+    load_weights(judge, f"judge_{name}.safetensors")
+    judge.trainable = False
     return judge
 
 
@@ -411,8 +338,7 @@ def judge(x, name="mnist"):
     """
     x = np.asarray(x, "float32").reshape(-1, 28, 28, 1)
     logits, features = _judge(name).predict(x, batch_size=500, verbose=0)
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return odds / odds.sum(axis=1, keepdims=True), features
+    return softmax(logits, axis=1), features
 
 
 def frechet(x, y):
@@ -426,57 +352,54 @@ def frechet(x, y):
     return float(means @ means + np.trace(a) + np.trace(b) - 2 * roots.sum())
 
 
-def band_of(name, folder=None):
-    """Return the declared band of a recorded value as a dict with low, high and why, or None.
-
-    Bands are in tests/expected/NN.yml (on Colab: expected/NN.yml beside this module).
-    """
-    folders = [folder] if folder else [HERE / "tests" / "expected", HERE / "expected"]
-    for place in folders:
-        for path in sorted(Path(place).glob("*.yml")):
-            bands = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-            if name in bands:
-                return bands[name]
-    return None
-
-
 def record(name, value, unit=""):
-    """State a result of the lecture: show it with its declared band and store it in the output.
+    """State a result of the lecture: show it and store it in the output.
 
     `name` is lower case with underscores; `value` a finite number; `unit` a word or empty.
-    The output carries the mime type application/vnd.book.record+json with the three, which
-    the regression tests compare with tests/expected/NN.yml. Raises ValueError otherwise.
+    The output carries the mime type application/vnd.book.record+json with the three; rendering
+    puts the declared band beside it, and the regression tests compare the two. Raises ValueError
+    otherwise.
     """
     value = float(value)
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ValueError(f"a record's name has lower-case letters, digits and _, not {name!r}")
+    if not re.fullmatch(r"[^<>&`*|\n]*", unit):
+        raise ValueError(f"the unit of record {name} is plain text without marks, not {unit!r}")
     if not np.isfinite(value):
         raise ValueError(
             f"record {name} is {value}: training has diverged, or nothing was measured"
         )
-    band = band_of(name)
     said = f"{value:.4g} {unit}".strip()
-    expected = f", expected {band['low']:g} to {band['high']:g}" if band else ""
     display(
         {
             "application/vnd.book.record+json": {"name": name, "value": value, "unit": unit},
-            "text/markdown": f"Recorded `{name}`: **{said}**{expected}",
-            "text/plain": f"Recorded {name}: {said}{expected}",
+            "text/markdown": f"Recorded `{name}`: **{said}**",
+            "text/plain": f"Recorded {name}: {said}",
         },
         raw=True,
     )
 
 
-def show_table(rows, columns, *, align=None):
-    """Display a Markdown table (works on page, slide, Jupyter and Colab alike).
+def show_table(table, *, align=None):
+    """Display a DataFrame as a Markdown table (on page, slide, Jupyter and Colab alike).
 
-    `rows` is a list of lists of strings or numbers (numbers to four significant digits);
-    `columns` the headings; `align` a string of l, c, r, one letter a column.
+    The columns are the headings, the index isn't shown; numbers have four significant digits,
+    missing ones are a dash. `align` is a string of l, c, r, one letter a column; the first column
+    goes left, the others right, if it's left out. Raises ValueError when it doesn't fit.
     """
+    columns = [str(column) for column in table.columns]
     align = align or "l" + "r" * (len(columns) - 1)
+    if len(align) != len(columns) or set(align) - set("lcr"):
+        raise ValueError(f"align is {align!r}: give one of l, c, r for each of {columns}")
+
+    def said(cell):
+        if pd.api.types.is_scalar(cell) and pd.isna(cell):
+            return "–"
+        return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+
     rules = {"l": ":--", "c": ":-:", "r": "--:"}
-    cells = [[f"{c:.4g}" if isinstance(c, float) else str(c) for c in row] for row in rows]
-    lines = [columns, [rules[a] for a in align], *cells]
+    rows = [[said(cell) for cell in row] for row in table.astype(object).itertuples(index=False)]
+    lines = [columns, [rules[letter] for letter in align], *rows]
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     display({"text/markdown": text, "text/plain": text}, raw=True)
 
@@ -494,7 +417,7 @@ def explorer(frames, sliders, *, alt, plane=None, scale=4):
     number of screen pixels for one of a frame; `alt` says what is shown to those who can't see it.
     Raises ValueError when frames and sliders don't fit.
     """
-    made = _beside_data("widgets").explorer(frames, sliders, alt, plane, scale)
+    made = widgets.explorer(frames, sliders, alt, plane, scale)
     display({"text/html": made, "text/plain": f"Explorer: {alt}"}, raw=True)
 
 
@@ -505,5 +428,5 @@ def quiz(question, right, wrong):
     shown in an order that has nothing to do with which one is right.
     """
     plain = "\n".join([question, *sorted(f"- {choice}" for choice, _ in [right, *wrong])])
-    made = _beside_data("widgets").quiz(question, right, wrong)
+    made = widgets.quiz(question, right, wrong)
     display({"text/html": made, "text/plain": plain}, raw=True)

@@ -1,23 +1,17 @@
 """Choose lecture 6's settings on images held back from training; the test images stay unseen.
 
-    python benchmarks/choose_06.py
+    python -m benchmarks.choose_06
 
 Models, losses and all other settings are those that the lecture's own cells define. Trains on the
 first 50,000 training images of MNIST, reports the cross-entropy on the last 10,000 (seed 1).
 """
 
-import ast
-import sys
-from pathlib import Path
+import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+import helpers
+from book import ROOT, definitions
 
-import nbformat  # noqa: E402
-import numpy as np  # noqa: E402
-
-import helpers  # noqa: E402
-
+LECTURE = ROOT / "lectures" / "06-autoencoders.ipynb"
 RATES = {
     "dense": (0.003, 0.005, 0.01, 0.02),
     "sparse": (0.001, 0.002, 0.003, 0.004, 0.006),
@@ -28,43 +22,31 @@ RATES = {
 HELD_BACK = 10_000
 
 
-def definitions(path):
-    """Return the imports, constants and functions of a lecture as a namespace."""
-    space, kept = {}, []
-    for cell in nbformat.read(path, 4).cells:
-        for node in ast.parse(cell.source).body if cell.cell_type == "code" else []:
-            if isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef):
-                kept.append(node)
-            elif isinstance(node, ast.Assign):
-                names = {n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)}
-                if not names and not any(isinstance(n, ast.Call) for n in ast.walk(node.value)):
-                    kept.append(node)
-    exec(compile(ast.Module(kept, []), str(path), "exec"), space)
-    return space
-
-
 def main():
-    lecture = definitions(ROOT / "lectures" / "06-autoencoders.ipynb")
+    ways = ("dense_autoencoder", "sparse_autoencoder", "deep_autoencoder", "conv_autoencoder")
+    runs = ("epochs", "batch_size", "sparse_epochs", "deep_epochs", "conv_epochs", "conv_batch")
+    lecture = definitions.take(LECTURE, [*ways, *runs, "lam", "spoil", "fit", "bce"])
     images = helpers.load_mnist()[0][0].astype("float32")[..., None] / 255
     train, held_back = images[:-HELD_BACK], images[-HELD_BACK:]
-    generator = np.random.default_rng(helpers.seed())
-    noisy, noisy_held_back = (lecture["spoil"](x, generator) for x in (train, held_back))
+    rng = np.random.default_rng(helpers.seed())
+    noisy, noisy_held_back = (lecture.spoil(x, rng) for x in (train, held_back))
     flat, flat_held_back = train.reshape(-1, 784), held_back.reshape(-1, 784)
-    epochs, batch = lecture["epochs"], lecture["batch_size"]
-    conv_run = (lecture["conv_epochs"], lecture["conv_batch"])
+    batch = lecture.batch_size
+    conv_run = (lecture.conv_epochs, lecture.conv_batch)
     ways = {
-        "dense": (lecture["dense_autoencoder"], flat, flat, flat_held_back, (epochs, batch)),
+        "dense": (
+            lecture.dense_autoencoder, flat, flat, flat_held_back, (lecture.epochs, batch)
+        ),
         "sparse": (
-            lambda: lecture["sparse_autoencoder"](lecture["lam"]),
-            flat, flat, flat_held_back, (lecture["sparse_epochs"], batch),
+            lambda: lecture.sparse_autoencoder(lecture.lam),
+            flat, flat, flat_held_back, (lecture.sparse_epochs, batch),
         ),
         "deep": (
-            lecture["deep_autoencoder"],
-            flat, flat, flat_held_back, (lecture["deep_epochs"], batch),
+            lecture.deep_autoencoder, flat, flat, flat_held_back, (lecture.deep_epochs, batch)
         ),
-        "conv": (lambda: lecture["conv_autoencoder"](32), train, train, held_back, conv_run),
+        "conv": (lambda: lecture.conv_autoencoder(32), train, train, held_back, conv_run),
         "denoiser": (
-            lambda: lecture["conv_autoencoder"](64), noisy, train, noisy_held_back, conv_run
+            lambda: lecture.conv_autoencoder(64), noisy, train, noisy_held_back, conv_run
         ),
     }  # fmt: skip
     for name, (make, x, y, x_held_back, (epochs, batch)) in ways.items():
@@ -72,8 +54,8 @@ def main():
         for rate in RATES[name]:
             helpers.seed()
             model = make()
-            lecture["fit"](model, x, y, rate, epochs, f"{name}, rate {rate}", batch)
-            loss = lecture["bce"](target, model.predict(x_held_back, verbose=0))
+            lecture.fit(model, x, y, rate, epochs, f"{name}, rate {rate}", batch)
+            loss = lecture.bce(target, model.predict(x_held_back, verbose=0))
             print(f"{name:10s} rate {rate:<6g} held-back cross-entropy {loss:.4f}", flush=True)
 
 

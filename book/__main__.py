@@ -42,6 +42,12 @@ def render_only(args):
     print(f"rendered with {render.render()}: {ROOT / '_site' / 'index.html'}")
 
 
+def prepare_only(args):
+    from book import render
+
+    render.prepare()
+
+
 def check_only(args):
     from book import check
 
@@ -71,6 +77,7 @@ def main():
         ("make", make, "execute what is stale, render all"),
         ("execute", execute_only, "execute what is stale"),
         ("render", render_only, "render website, decks and Colab notebooks into _site/"),
+        ("prepare", prepare_only, "write what rendering needs besides the lectures (Quarto asks)"),
         ("check", check_only, "check the structure of lectures, data and repository"),
         ("sweep", sweep_only, "run a lecture over seeds and backends, sum up its records"),
         ("slides-pdf", slides_pdf, "print every deck to _site/slides-pdf/"),

@@ -1,13 +1,12 @@
 """Structure rules of the book: what can be said of lectures and data without running them."""
 
-import hashlib
+import ast
 import re
 import subprocess
 from pathlib import Path
 
-import yaml
-
-from book import ROOT, BookError, execute, notebooks
+from book import ROOT, BookError, definitions, fingerprint, notebooks
+from support import files
 
 LECTURE_BYTES = 3_000_000
 CHECKOUT_BYTES = 120_000_000
@@ -62,16 +61,32 @@ def check_code(notebook):
         wide = max((len(line) for line in code.splitlines()), default=0)
         if shown and wide > SLIDE_CODE_COLUMNS:
             yield f"cell {i} has a line of {wide} characters, at most {SLIDE_CODE_COLUMNS} fit"
-        if "from helpers import" in code:
-            yield f"cell {i} takes names out of helpers: `import helpers`, and changes are noticed"
+        yield from check_imports(i, code)
         if code.strip() and notebook.cells[i].execution_count is None:
             yield f"cell {i} was not executed: run `make book`"
+
+
+def check_imports(index, code):
+    """Helpers are imported by their name, so that a change in them is noticed."""
+    for node in ast.walk(fingerprint.parse(code)):
+        names = [alias.name for alias in getattr(node, "names", []) if hasattr(alias, "name")]
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        for name in names if isinstance(node, ast.Import | ast.ImportFrom) else []:
+            top, plain = name.split(".")[0], isinstance(node, ast.Import)
+            if top == fingerprint.PACKAGE:
+                yield f"cell {index} imports {name}: lectures use helpers only, `import helpers`"
+            elif top == fingerprint.HELPERS and not (plain and node.names[0].asname is None):
+                yield (
+                    f"cell {index} says `{ast.unparse(node)}`: write `import helpers`, alone and "
+                    "without another name, so that changes in helpers are noticed"
+                )
 
 
 def check_solutions(notebook):
     """A solution follows an exercise and can be folded by Quarto too."""
     for i, cell in enumerate(notebook.cells):
-        if "solution" not in cell.metadata.get("tags", []):
+        if not notebooks.is_solution(cell):
             continue
         if not notebooks.heading_before(notebook, i).startswith("Exercise"):
             yield f"cell {i} is tagged solution but doesn't stand below a heading Exercise …"
@@ -114,10 +129,16 @@ def check_records(notebook, path, root):
     for name, band in bands.items():
         if not ({"low", "high", "why"} <= set(band) and band["low"] <= band["high"]):
             yield f"band {name} in {file} needs low ≤ high and why"
-    for other in sorted((root / "tests" / "expected").glob("*.yml")):
-        if other.stem != notebooks.number(path):
-            for name in set(bands) & set(yaml.safe_load(other.read_text(encoding="utf-8")) or {}):
-                yield f"band {name} is in {file} and in {other.name}: a name serves one lecture"
+
+
+def check_names(root=ROOT):
+    """A recorded name serves one lecture: its band is in one file."""
+    seen = {}
+    for file in sorted((Path(root) / "tests" / "expected").glob("*.yml")):
+        for name in notebooks.bands(file, root):
+            if name in seen:
+                yield f"band {name} is in {seen[name]} and {file.name}: a name serves one lecture"
+            seen[name] = file.name
 
 
 def check_lecture(path, root=ROOT):
@@ -139,7 +160,7 @@ def check_lecture(path, root=ROOT):
 
 def check_fresh(path, root=ROOT):
     """Return why the stored outputs of a lecture are stale, as a list of at most one sentence."""
-    why = execute.stale(path, root)
+    why = fingerprint.stale(path, root)
     return [f"{path.name}: stored outputs are stale ({why}): run `make book`"] if why else []
 
 
@@ -159,12 +180,6 @@ def check_sizes(root=ROOT):
             yield f"{file.name} is over 2 MB and data/README.md doesn't say why"
 
 
-def listed_data(root=ROOT):
-    """Return {name: SHA-256} of data/SHA256SUMS."""
-    lines = (Path(root) / "data" / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
-    return dict(reversed(line.split("  ", 1)) for line in lines)
-
-
 def data_cards(root=ROOT):
     """Return {heading: {field: text}} of the cards in data/README.md."""
     text = (Path(root) / "data" / "README.md").read_text(encoding="utf-8")
@@ -176,11 +191,11 @@ def data_cards(root=ROOT):
 
 def damaged_data(root=ROOT):
     """Yield a sentence for each listed data file that is missing or has another hash."""
-    for name, sha in listed_data(root).items():
+    for name, sha in files.listed(Path(root) / "data").items():
         path = Path(root) / "data" / name
         if not path.is_file():
             yield f"data/{name} is missing: `git checkout -- data/{name}` restores it"
-        elif (found := hashlib.sha256(path.read_bytes()).hexdigest()) != sha:
+        elif (found := files.sha256(path.read_bytes())) != sha:
             yield f"data/{name} has SHA-256 {found}, data/SHA256SUMS says {sha}"
 
 
@@ -191,7 +206,7 @@ def check_card(name, card, root=ROOT):
         yield f"the card of {name} lacks {', '.join(empty)}"
     elif list(card) != CARD_FIELDS:
         yield f"the card of {name} has fields other than {', '.join(CARD_FIELDS)}, in this order"
-    sums, path = listed_data(root), Path(root) / "data" / name
+    sums, path = files.listed(Path(root) / "data"), Path(root) / "data" / name
     if name in sums and card.get("SHA-256") != f"`{sums[name]}`":
         yield f"the card of {name} has another SHA-256 than data/SHA256SUMS"
     if path.is_file() and card.get("Size") != f"{path.stat().st_size:,} bytes":
@@ -202,34 +217,50 @@ def check_card(name, card, root=ROOT):
     makers = re.findall(r"`(\S+\.py)`", made_by)
     if not makers and not made_by.startswith(("By hand", "Nothing")):
         yield f"the card of {name} names no maker (`NAME.py`, or By hand, or Nothing)"
-    for file in makers + re.findall(r"`(\S+\.LICENSE\.txt)`", card.get("Licence", "")):
-        if not any((Path(root) / folder / file).is_file() for folder in ("data", "")):
+    licences = re.findall(r"`(\S+\.LICENSE\.txt)`", card.get("Licence", ""))
+    for file in makers + [f"data/{licence}" for licence in licences]:
+        if not (Path(root) / file).is_file():
             yield f"the card of {name} names {file}, which doesn't exist"
+
+
+def check_checkpoints(root=ROOT):
+    """Yield a sentence for each checkpoint whose lecture's code, or maker's settings, moved on."""
+    for name in files.listed(Path(root) / "data"):
+        path = Path(root) / "data" / name
+        if path.suffix not in (".safetensors", ".npz") or not path.is_file():
+            continue
+        stored = files.read_notes(path).get("made_from")
+        if stored and definitions.moved_on(stored, Path(root)):
+            yield (
+                f"data/{name} was trained by other code than {stored['lecture']} has now: make it "
+                "again, see its card in data/README.md"
+            )
 
 
 def check_data(root=ROOT):
     """Return what is wrong with data/, its hashes, cards, licences and makers, as sentences."""
-    folder, sums, cards = Path(root) / "data", listed_data(root), data_cards(root)
+    folder, cards = Path(root) / "data", data_cards(root)
+    sums = files.listed(folder)
     problems = list(damaged_data(root))
-    files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    files = {n for n in files if not n.endswith((".py", ".pyc", ".part"))}
-    for name in sorted(files - set(sums) - {"README.md", "SHA256SUMS"}):
+    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    found = {n for n in found if not n.endswith(".part")}
+    for name in sorted(found - set(sums) - {"README.md", "SHA256SUMS"}):
         problems.append(f"data/{name} is not listed in data/SHA256SUMS")
     for name in sums:
-        if name not in cards and not name.endswith((".py", ".LICENSE.txt")):
+        if name not in cards and not name.endswith(".LICENSE.txt"):
             problems.append(f"data/{name} has no card in data/README.md")
     for name, card in cards.items():
         problems += check_card(name, card, root)
     named = " ".join(card.get("Made by", "") for card in cards.values())
-    for maker in sorted(folder.glob("make_*.py")):
-        if f"`{maker.name}`" not in named:
-            problems.append(f"data/{maker.name} is named by no card")
-    return problems
+    for maker in sorted((Path(root) / "makers").glob("*.py")):
+        if maker.stem not in ("__init__", "common") and f"`makers/{maker.name}`" not in named:
+            problems.append(f"makers/{maker.name} is named by no card")
+    return problems + list(check_checkpoints(root))
 
 
 def check(root=ROOT):
     """Return everything that is wrong with the book, as a list of sentences."""
-    problems = list(check_sizes(root)) + check_data(root)
+    problems = [*check_sizes(root), *check_data(root), *check_names(root)]
     for path in notebooks.lectures(root):
         problems += check_lecture(path, root) + check_fresh(path, root)
     return problems

@@ -1,8 +1,7 @@
-"""Write one self-contained Colab notebook a lecture into colab/. Standard library only:
-Quarto runs this before it renders, with whatever Python it finds.
+"""Write one self-contained Colab notebook a lecture into colab/.
 
-The first cell of such a notebook unpacks helpers.py, the bands and the lecture's small data
-beside the notebook, and installs only what is missing.
+The first cell of such a notebook unpacks helpers.py, the package beside it and the lecture's small
+data beside the notebook, and installs only what is missing.
 """
 
 import base64
@@ -11,17 +10,18 @@ import json
 import os
 import re
 import zipfile
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from book import ROOT, fingerprint, notebooks
+from support import files
+
 LARGEST = 1_000_000  # bytes; larger data comes as FROM_ELSEWHERE says, or from `repo-url`
 # Large files that the loaders do without, and what these need instead
 FROM_ELSEWHERE = {
     "mnist.npz": [],  # keras.datasets has them
     "fashion.npz": [],
-    "mandarin.npz": ["mandarin_strokes.json", "pens.py"],  # drawn again
+    "mandarin.npz": ["mandarin_strokes.json"],  # drawn again
 }
-PACKAGES = {"yaml": "pyyaml", "watermark": "watermark"}
+PACKAGES = {"safetensors": "safetensors", "watermark": "watermark"}
 
 SETUP = """\
 # Set-up for Colab: unpacks the book's helpers beside this notebook and installs what is missing.
@@ -46,12 +46,12 @@ for name in {names}:  # large files; the loaders check their hashes
 """
 
 
-def bundle(files):
+def bundle(contents):
     """Return files {name: bytes} as a zip archive in base64, the same bytes each time."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(files):
-            archive.writestr(zipfile.ZipInfo(name), files[name], zipfile.ZIP_DEFLATED)
+        for name in sorted(contents):
+            archive.writestr(zipfile.ZipInfo(name), contents[name], zipfile.ZIP_DEFLATED)
     return base64.b64encode(buffer.getvalue()).decode()
 
 
@@ -64,29 +64,25 @@ def data_files(names, root):
     large = sorted(n for n in names if (root / "data" / n).stat().st_size > LARGEST)
     licences = {f"{n.split('.')[0]}.LICENSE.txt" for n in names}
     packed = names - set(large) | {n for n in licences if (root / "data" / n).exists()}
-    files = {f"data/{n}": (root / "data" / n).read_bytes() for n in packed}
+    contents = {f"data/{n}": (root / "data" / n).read_bytes() for n in packed}
     if names:
-        lines = (root / "data" / "SHA256SUMS").read_text().splitlines(keepends=True)
-        listed = "".join(line for line in lines if line.split()[1] in packed | set(large))
-        files["data/SHA256SUMS"] = listed.encode()
-    return files, large
+        sums = files.listed(root / "data")
+        lines = [f"{sums[n]}  {n}\n" for n in sorted(packed | set(large))]
+        contents["data/SHA256SUMS"] = "".join(lines).encode()
+    return contents, large
 
 
-def setup_cell(path, metadata, root):
+def setup_cell(metadata, root):
     """Return the code of the first cell: unpack, install what is missing, fetch what is large."""
-    files = {"helpers.py": (root / "helpers.py").read_bytes()}
-    bands = root / "tests" / "expected" / f"{path.name.split('-')[0]}.yml"
-    if bands.exists():
-        files[f"expected/{bands.name}"] = bands.read_bytes()
+    code = [root / "helpers.py", *sorted((root / fingerprint.PACKAGE).glob("*.py"))]
+    contents = {path.relative_to(root).as_posix(): path.read_bytes() for path in code}
     read = metadata.get("book", {}).get("made_from", {}).get("data", {})
     data, large = data_files(read, root)
-    code = SETUP.format(packages=PACKAGES, bundle=bundle(files | data))
-    repository = re.search(
-        r"(?m)^ *repo-url: *[\"']?([^\"'\s]+)", (root / "_quarto.yml").read_text()
-    )
+    cell = SETUP.format(packages=PACKAGES, bundle=bundle(contents | data))
+    repository = notebooks.config(root).get("website", {}).get("repo-url")
     if large and repository:
-        code += FETCH.format(names=large, source=f"{repository[1].rstrip('/')}/raw/main/data/")
-    return code
+        cell += FETCH.format(names=large, source=f"{repository.rstrip('/')}/raw/main/data/")
+    return cell
 
 
 def plain_markdown(text):
@@ -104,21 +100,22 @@ def notebook(path, root=ROOT):
 
     A solution leaves an empty cell in its place and stands folded at the end.
     """
-    lecture = json.loads(path.read_text(encoding="utf-8"))
-    title, *source = lecture["cells"]
-    metadata = {"kernelspec": lecture["metadata"]["kernelspec"], "colab": {"name": path.name}}
+    lecture = notebooks.read(path)
+    front = notebooks.front_matter(lecture)
+    metadata = {"kernelspec": lecture.metadata["kernelspec"], "colab": {"name": path.name}}
+    title = f"# {front.get('title', '')}\n\n{front.get('description', '')}"
     cells = [
-        {"cell_type": "markdown", "source": title_markdown("".join(title["source"]))},
-        {"cell_type": "code", "source": setup_cell(path, lecture["metadata"], root)},
+        {"cell_type": "markdown", "source": title},
+        {"cell_type": "code", "source": setup_cell(lecture.metadata, root)},
     ]
     solutions, exercise = [], ""
-    for cell in source:
-        text = "".join(cell["source"])
+    for cell in lecture.cells[1:]:
+        text = cell.source
         if cell["cell_type"] == "markdown":
             text = plain_markdown(text)
             exercise = [exercise, *re.findall(r"(?m)^## (.+)$", text)][-1]
         new = {"cell_type": cell["cell_type"], "source": text}
-        if "solution" not in cell["metadata"].get("tags", []):
+        if not notebooks.is_solution(cell):
             cells += [new] if text else []
             continue
         cells.append({"cell_type": "code", "source": "# Your answer"})
@@ -138,13 +135,6 @@ def notebook(path, root=ROOT):
     return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 
 
-def title_markdown(front_matter):
-    """Return a heading from raw YAML front matter (title and description are one-liners)."""
-    lines = dict(line.split(": ", 1) for line in front_matter.splitlines() if ": " in line)
-    values = [lines.get(key, "").strip().strip('"') for key in ("title", "description")]
-    return f"# {values[0]}\n\n{values[1]}"
-
-
 def url(repo_url, name):
     """Return the address that opens notebook `name` of a published site in Colab.
 
@@ -160,13 +150,9 @@ def write(root=ROOT):
     folder = root / "colab"
     folder.mkdir(exist_ok=True)
     made = []
-    for path in sorted((root / "lectures").glob("*.ipynb")):
+    for path in notebooks.lectures(root):
         part = folder / f"{path.stem}.part"
         part.write_text(json.dumps(notebook(path, root), indent=1), encoding="utf-8")
         os.replace(part, folder / path.name)
         made.append(folder / path.name)
     return made
-
-
-if __name__ == "__main__":
-    write()

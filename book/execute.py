@@ -1,8 +1,6 @@
 """Execute lectures in fresh kernels and store their outputs, whole or not at all."""
 
-import ast
 import base64
-import hashlib
 import io
 import os
 import subprocess
@@ -19,81 +17,10 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from PIL import Image
 
-from book import ROOT, BookError, notebooks
+from book import ROOT, BookError, fingerprint, notebooks
 
 THREADS = 2
 CELL_SECONDS = 1200
-
-
-def sha(text):
-    return hashlib.sha256(text if isinstance(text, bytes) else text.encode()).hexdigest()[:16]
-
-
-def normal_form(code):
-    """Return code without comments, docstrings and layout, so that these don't make it stale."""
-    try:
-        tree = ast.parse(code)
-    except SyntaxError:
-        return code
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module) and ast.get_docstring(
-            node, clean=False
-        ):
-            node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
-
-
-def used_helpers(code, helpers):
-    """Return the source of what `code` uses of the module `helpers`, directly or through others.
-
-    A function that a lecture doesn't use may change without making the lecture stale.
-    Statements that aren't definitions (constants, settings) always count.
-    """
-    tree = ast.parse(normal_form(helpers))
-    defined = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
-    rest = [ast.unparse(n) for n in tree.body if not hasattr(n, "name")]
-
-    def names(node):
-        for n in ast.walk(node):
-            yield n.id if isinstance(n, ast.Name) else getattr(n, "attr", None)
-
-    # a lecture's own variable may have a helper's name: there only `helpers.name` counts
-    used = [
-        n.attr
-        for n in ast.walk(ast.parse(code))
-        if isinstance(n, ast.Attribute) and ast.unparse(n.value) == "helpers"
-    ]
-    wanted, seen = [n for n in used if n in defined], set()
-    while wanted:
-        name = wanted.pop()
-        if name not in seen:
-            seen.add(name)
-            wanted += [n for n in names(defined[name]) if n in defined]
-    return "\n".join(rest + [ast.unparse(defined[name]) for name in sorted(seen)])
-
-
-def fingerprint(path, data, root=ROOT):
-    """Return the hashes that stored outputs depend on: code, helpers, bands, data read."""
-    code = "\n".join(code for _, _, code, _ in notebooks.code_cells(notebooks.read(path)))
-    helpers = (root / "helpers.py").read_text(encoding="utf-8")
-    bands = [(n, b["low"], b["high"]) for n, b in notebooks.bands(path, root).items()]
-    files = {name: root / "data" / name for name in sorted(data)}
-    return {
-        "code": sha(normal_form(code)),
-        "helpers": sha(used_helpers(code, helpers)),
-        "bands": sha(repr(sorted(bands))),
-        "data": {n: sha(f.read_bytes()) if f.exists() else "missing" for n, f in files.items()},
-    }
-
-
-def stale(path, root=ROOT):
-    """Return why the stored outputs of a lecture don't belong to its source, or None."""
-    stored = notebooks.read(path).metadata.get("book")
-    if not stored:
-        return "it was never executed by `book execute`"
-    now = fingerprint(path, stored["made_from"]["data"], root)
-    changed = [key for key, value in now.items() if stored["made_from"][key] != value]
-    return f"its {', '.join(changed)} changed since" if changed else None
 
 
 class PeakMemory(threading.Thread):
@@ -217,7 +144,7 @@ def run(path, *, seed=1, env=None, cwd=None, quiet=False, root=ROOT):
         data = sorted(set(log.read_text().split())) if log.exists() else []
     tidy(notebook)
     notebook.metadata["book"] = {
-        "made_from": fingerprint(path, data, root) if env is None else {},
+        "made_from": fingerprint.fingerprint(path, data, root) if env is None else {},
         "seed": seed,
         "seconds": round(time.perf_counter() - start, 1),
         "peak_memory_mb": round(memory.peak / 1e6),
@@ -243,7 +170,7 @@ def execute(paths, *, force=False, seed=1, root=ROOT):
     """Execute the stale lectures among `paths` (all with `force`); return {name: seconds}."""
     done = {}
     for path in paths:
-        why = "asked for" if force else stale(path, root)
+        why = "asked for" if force else fingerprint.stale(path, root)
         if not why:
             continue
         print(f"execute: {path.name} ({why})", flush=True)

@@ -1,7 +1,7 @@
-"""Write what the book says of itself: cards of the lectures, status, where terms are used.
+"""Write what the book says of itself: cards of the lectures, status, bands, places of terms.
 
-Standard library only: Quarto runs this before it renders, with whatever Python it finds. The pages
-index.qmd, status.qmd and glossary.qmd include the files that it writes into _parts/.
+The pages index.qmd, status.qmd and glossary.qmd show the files that this writes into _parts/;
+assets/book.lua puts them there, in Quarto and in the thin renderer alike.
 """
 
 import base64
@@ -9,44 +9,36 @@ import html
 import json
 import os
 import re
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-RECORD = "application/vnd.book.record+json"
+from book import ROOT, notebooks
 
 
-def read(path):
+def read(path, root=ROOT):
     """Return what the frame shows of the executed lecture at `path`, as a dict."""
-    notebook = json.loads(path.read_text(encoding="utf-8"))
-    cells = [(cell, "".join(cell["source"])) for cell in notebook["cells"]]
-    front = dict(re.findall(r'(?m)^(\w+): *"?(.*?)"?$', cells[0][1]))
-    lecture = {"path": f"lectures/{path.name}", "number": path.name.split("-")[0], **front}
-    lecture |= {"run": notebook["metadata"].get("book", {}), "records": [], "terms": {}}
-    lecture["picture"], section = None, ""
-    for cell, text in cells:
-        if cell["cell_type"] == "markdown":
-            for anchor, term in re.findall(r"\{#(sec-[\w-]+)\}|glossary\.qmd#([\w-]+)\)", text):
-                section = anchor or section
-                if term:
-                    lecture["terms"].setdefault(term, section)
-        for output in cell.get("outputs", []):
-            data = output.get("data", {})
-            if RECORD in data:
-                lecture["records"].append(data[RECORD])
-            label = (re.findall(r"(?m)^#\| label: *(\S+)", text) or [""])[0]
-            if "image/png" in data and label == front.get("card", label) and label:
-                alt = re.findall(r'(?m)^#\| fig-alt: *"?(.*?)"?$', text)
-                if lecture["picture"] is None:
-                    lecture["picture"] = ("".join(data["image/png"]), alt[0])
+    notebook = notebooks.read(path)
+    lecture = {"path": f"lectures/{path.name}", "number": notebooks.number(path)}
+    lecture |= notebooks.front_matter(notebook)
+    lecture |= {"run": notebook.metadata.get("book", {}), "terms": {}, "picture": None}
+    lecture |= {"records": notebooks.records(notebook), "bands": notebooks.bands(path, root)}
+    section = None
+    for cell in notebook.cells:
+        if cell.cell_type != "markdown":
+            continue
+        found = re.findall(r"\{#(sec-[\w-]+)\}|glossary\.qmd#([\w-]+)\)", cell.source)
+        for anchor, term in found:
+            section = anchor or section
+            if term and section:
+                lecture["terms"].setdefault(term, section)
+    for _, options, _, outputs in notebooks.code_cells(notebook):
+        pictures = [o.data["image/png"] for o in outputs if "image/png" in o.get("data", {})]
+        if pictures and options.get("label") == lecture.get("card"):
+            lecture["picture"] = (pictures[0], str(options.get("fig-alt", "")))
     return lecture
 
 
-def bands(number, root):
-    """Return {name: (low, high)} of tests/expected/NN.yml, whose layout the tests hold fixed."""
-    path = root / "tests" / "expected" / f"{number}.yml"
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    found = re.findall(r"(?m)^(\w+):\n +low: *(\S+)\n +high: *(\S+)$", text)
-    return {name: (float(low), float(high)) for name, low, high in found}
+def expected(band):
+    """Return the words for a declared band, such as "0.92 to 0.97"."""
+    return f"{band['low']:g} to {band['high']:g}"
 
 
 def dot(value, low, high):
@@ -85,12 +77,12 @@ def status(lecture, root):
         f"{run['peak_memory_mb']:,} MB of memory; {versions}.", "",
         "| recorded | value | band | |", "|:------------|:-----------|:--------|:------|",
     ]  # fmt: skip
-    declared = bands(lecture["number"], root)
-    for record in lecture["records"]:
-        band = declared.get(record["name"])
+    for name, record in lecture["records"].items():
+        band = lecture["bands"].get(name)
         value = f"{record['value']:.4g} {record['unit']}".strip()
-        said = f"{band[0]:g} to {band[1]:g} | {dot(record['value'], *band)}" if band else "none |"
-        lines.append(f"| `{record['name']}` | {value} | {said} |")
+        picture = band and dot(record["value"], band["low"], band["high"])
+        said = f"{expected(band)} | {picture}" if band else "none |"
+        lines.append(f"| `{name}` | {value} | {said} |")
     return "\n".join([*lines, ""])
 
 
@@ -109,20 +101,18 @@ def terms(lectures, root):
 
 
 def write(root=ROOT):
-    """Write _parts/cards.md, status.md and terms.md, and the pictures in cards/."""
-    lectures = [read(path) for path in sorted((root / "lectures").glob("*.ipynb"))]
+    """Write cards.md, status.md, terms.md and bands.json into _parts/, the cards' pictures too."""
+    lectures = [read(path, root) for path in notebooks.lectures(root)]
+    bands = {n: expected(b) for lecture in lectures for n, b in lecture["bands"].items()}
     parts = {
-        "cards": ["::: {.cards}", *(card(lecture, root) for lecture in lectures), ":::"],
-        "status": [status(lecture, root) for lecture in lectures],
-        "terms": [terms(lectures, root)] if (root / "glossary.qmd").exists() else [],
+        "cards.md": ["::: {.cards}", *(card(lecture, root) for lecture in lectures), ":::"],
+        "status.md": [status(lecture, root) for lecture in lectures],
+        "terms.md": [terms(lectures, root)] if (root / "glossary.qmd").exists() else [],
+        "bands.json": [json.dumps(bands, indent=1)],
     }
     folder = root / "_parts"
     folder.mkdir(exist_ok=True)
     for name, text in parts.items():
         part = folder / f"{name}.part"
         part.write_text("\n".join(text) + "\n", encoding="utf-8")
-        os.replace(part, folder / f"{name}.md")
-
-
-if __name__ == "__main__":
-    write()
+        os.replace(part, folder / name)

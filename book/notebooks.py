@@ -11,9 +11,14 @@ from book import ROOT, BookError
 RECORD = "application/vnd.book.record+json"
 
 
+def read_yaml(text):
+    """Return what YAML text holds; only plain values, no tags that make Python objects."""
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
 def config(root=ROOT):
     """Return _quarto.yml as a dict."""
-    return yaml.safe_load((Path(root) / "_quarto.yml").read_text(encoding="utf-8"))
+    return read_yaml((Path(root) / "_quarto.yml").read_text(encoding="utf-8"))
 
 
 def pages(root=ROOT):
@@ -46,8 +51,8 @@ def lectures(root=ROOT, only=None):
 
 
 def number(path):
-    """Return the number that a lecture's file name starts with, such as "06" or "06b"."""
-    return path.name.split("-")[0]
+    """Return the number that the file name of a lecture, or of its bands, starts with: "06b"."""
+    return path.stem.split("-")[0]
 
 
 def read(path):
@@ -64,7 +69,7 @@ def split_options(source):
     """Return the `#|` options of a cell as a dict, and its code without them."""
     lines = source.splitlines()
     n = next((i for i, line in enumerate(lines) if not line.startswith("#|")), len(lines))
-    options = yaml.safe_load("\n".join(line[2:].strip() for line in lines[:n])) or {}
+    options = read_yaml("\n".join(line[2:].strip() for line in lines[:n])) or {}
     return options, "\n".join(lines[n:])
 
 
@@ -73,13 +78,18 @@ def front_matter(notebook):
     first = notebook.cells[0] if notebook.cells else None
     if first is None or first.cell_type != "raw" or not first.source.startswith("---"):
         raise BookError("the first cell has to be raw YAML front matter between two lines ---")
-    return yaml.safe_load(first.source.strip().strip("-"))
+    return read_yaml(first.source.strip().strip("-")) or {}
 
 
-def code_cells(notebook):
-    """Yield (index, options, code, outputs) of every code cell."""
+def is_solution(cell):
+    """Say whether a cell is tagged as the solution of an exercise."""
+    return "solution" in cell.metadata.get("tags", [])
+
+
+def code_cells(notebook, solutions=True):
+    """Yield (index, options, code, outputs) of every code cell, with or without solutions."""
     for i, cell in enumerate(notebook.cells):
-        if cell.cell_type == "code":
+        if cell.cell_type == "code" and (solutions or not is_solution(cell)):
             options, code = split_options(cell.source)
             yield i, options, code, cell.outputs
 
@@ -98,7 +108,7 @@ def records(notebook):
 def bands(path, root=ROOT):
     """Return the declared bands of the lecture at `path` as {name: {low, high, why}}."""
     file = Path(root) / "tests" / "expected" / f"{number(path)}.yml"
-    return (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.exists() else {}
+    return (read_yaml(file.read_text(encoding="utf-8")) or {}) if file.exists() else {}
 
 
 def heading_before(notebook, index):

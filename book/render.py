@@ -115,7 +115,7 @@ def source_markdown(path):
         notebook = notebooks.read(path)
         folder, parts = f"{path.stem}_files", []
         for i, cell in enumerate(notebook.cells):
-            made, solution = cell.source, "solution" in cell.metadata.get("tags", [])
+            made, solution = cell.source, notebooks.is_solution(cell)
             if cell.cell_type == "code":
                 options, code = notebooks.split_options(made)
                 options |= {"code-fold": False} if solution else {}
@@ -139,7 +139,8 @@ def pandoc(text, fmt, template, variables, cwd, navigation="", numbered=True):
         metadata.write_text(yaml.safe_dump(variables), encoding="utf-8")
         command = [
             pypandoc.get_pandoc_path(), "--from=markdown", f"--to={fmt}", "--standalone",
-            f"--template={ASSETS / template}", f"--lua-filter={ASSETS / 'quarto.lua'}",
+            f"--template={ASSETS / template}", f"--lua-filter={ASSETS / 'book.lua'}",
+            f"--lua-filter={ASSETS / 'quarto.lua'}",
             f"--metadata-file={metadata}", f"--variable=sidebar:{navigation}",
             "--citeproc", "--mathml", "--toc", "--toc-depth=2", "--syntax-highlighting=tango",
             "--slide-level=2", "--wrap=none", "--fail-if-warnings",
@@ -218,7 +219,7 @@ def page_data(root, page):
     path = root / page
     if path.suffix == ".ipynb":
         return notebooks.front_matter(notebooks.read(path))
-    return yaml.safe_load(path.read_text(encoding="utf-8").split("---")[1])
+    return notebooks.read_yaml(path.read_text(encoding="utf-8").split("---")[1])
 
 
 def render_thin(root, out):
@@ -259,6 +260,7 @@ def render_thin(root, out):
         repository = lecture and book["website"].get("repo-url")
         variables = {
             "book-title": book["website"]["title"],
+            "book-root": str(root),
             "bibliography": [str(root / book["bibliography"])],
             "up": up or "./",
             "link-citations": True,
@@ -283,6 +285,12 @@ def render_thin(root, out):
     (libs / "book" / "search-index.js").write_text(script, encoding="utf-8")
 
 
+def prepare(root=ROOT):
+    """Write what pages show or offer besides the lectures: Colab notebooks, _parts/, cards/."""
+    colab.write(root)
+    frame.write(root)
+
+
 def render_quarto(root, out):
     """Render the project with the real Quarto into the folder `out`."""
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
@@ -305,8 +313,7 @@ def render(root=ROOT, out=None):
     fresh.mkdir(parents=True)
     quarto = shutil.which("quarto")
     try:
-        for part in (colab, frame):
-            part.write(root)
+        prepare(root)
         (render_quarto if quarto else render_thin)(root, fresh)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)

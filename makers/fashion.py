@@ -1,14 +1,14 @@
 """Make data/fashion.npz from the Debian package dataset-fashion-mnist.
 
 apt-get download dataset-fashion-mnist=0.0~git20200523.55506a9-1
-python data/make_fashion.py dataset-fashion-mnist_0.0~git20200523.55506a9-1_all.deb
+python -m makers.fashion dataset-fashion-mnist_0.0~git20200523.55506a9-1_all.deb
 """
 
 import gzip
 import sys
 
-from make_mnist import read_idx
-from maker import debian_terms, open_deb, save_bytes, save_npz
+from makers.common import debian_terms, open_deb, save_bytes, save_npz
+from makers.mnist import read_idx
 
 SOURCE_SHA256 = "39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0"
 FILES = {

@@ -1,8 +1,7 @@
 """The pen model: handwritten examples of a character from the middle lines of its strokes.
 
-`helpers.draw_mandarin`, `helpers.load_mandarin` and make_mandarin.py use it. A changed line here
-gives other images: then run make_mandarin.py again, and `maker.list_hash` on this file
-(SHA256SUMS lists it).
+`helpers.draw_mandarin`, `helpers.load_mandarin` and makers/mandarin.py use it. A changed line here
+gives other images: then run that maker again.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Make data/mandarin_strokes.json from the npm package hanzi-writer-data.
 
     npm pack hanzi-writer-data@2.0.1
-    python data/make_mandarin_strokes.py hanzi-writer-data-2.0.1.tgz
+    python -m makers.mandarin_strokes hanzi-writer-data-2.0.1.tgz
 
 Of each of the 55 characters the middle lines of the strokes are kept, in writing order, as lists
 of points; x and y were 0–1024 and 900 to −124 (up) and become 0–1 with y down.
@@ -11,7 +11,7 @@ import json
 import sys
 import tarfile
 
-from maker import check_source, save_bytes
+from makers.common import check_source, save_bytes
 
 SOURCE_SHA256 = "72baf3d82b114e60d6e40ea05f24d2262a05cd39d544e2f322ba2fceb7beff15"
 CHARS = (

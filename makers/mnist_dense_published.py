@@ -1,6 +1,6 @@
 """Run the published recipe of the dense MNIST autoencoder once and store its curve.
 
-    python benchmarks/dense_published.py
+    python -m makers.mnist_dense_published
 
 The recipe (Chollet 2016): code of 32 ReLU units, sigmoid output, binary cross-entropy, Adam at its
 default rate 0.001, batches of 256, 50 epochs. Writes data/mnist_dense_published.csv with one row an
@@ -8,17 +8,12 @@ epoch: training and test cross-entropy in nats per pixel. Takes about 90 s on tw
 """
 
 import csv
-import os
-import sys
-from pathlib import Path
+import io
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "data")]
+import keras
 
-import keras  # noqa: E402
-from maker import list_hash  # noqa: E402
-
-import helpers  # noqa: E402
+import helpers
+from makers.common import save_bytes
 
 EPOCHS = 50
 
@@ -36,15 +31,12 @@ def main():
         model, x_train, x_train, epochs=EPOCHS, batch_size=256,
         validation=(x_test, x_test), name="published recipe",
     )  # fmt: skip
-    path = ROOT / "data" / "mnist_dense_published.csv"
-    part = path.with_suffix(".part")
-    with open(part, "w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["epoch", "train_bce", "test_bce"])
-        for i, (train, test) in enumerate(zip(curve["loss"], curve["val_loss"], strict=True), 1):
-            rows.writerow([i, f"{train:.5f}", f"{test:.5f}"])
-    os.replace(part, path)
-    list_hash(path)
+    table = io.StringIO()
+    rows = csv.writer(table)
+    rows.writerow(["epoch", "train_bce", "test_bce"])
+    for i, (train, test) in enumerate(zip(curve["loss"], curve["val_loss"], strict=True), 1):
+        rows.writerow([i, f"{train:.5f}", f"{test:.5f}"])
+    save_bytes("mnist_dense_published.csv", table.getvalue().encode())
 
 
 if __name__ == "__main__":

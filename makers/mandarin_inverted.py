@@ -1,6 +1,6 @@
 """Dark ink on light paper or inverted: train the basic Mandarin autoencoder over five seeds.
 
-    python benchmarks/mandarin_inverted.py
+    python -m makers.mandarin_inverted
 
 6400 pixels, 400 ReLU units, 6400 outputs (sigmoid or ReLU), mean squared error, Adam at its default
 rate, batches of 32, at most 60 epochs, stopped when the validation error hasn't fallen for 15 of
@@ -9,18 +9,13 @@ about 8 minutes on two cores.
 """
 
 import csv
-import os
-import sys
-from pathlib import Path
+import io
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "data")]
+import keras
+import numpy as np
 
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-from maker import list_hash  # noqa: E402
-
-import helpers  # noqa: E402
+import helpers
+from makers.common import save_bytes
 
 EPOCHS, PATIENCE, SEEDS = 60, 15, range(1, 6)
 
@@ -49,21 +44,18 @@ def run(x, x_val, output, seed):
 def main():
     (x, _), (x_val, _), _, _ = helpers.load_mandarin()
     x, x_val = (a.reshape(-1, 6400).astype("float32") / 255 for a in (x, x_val))
-    path = ROOT / "data" / "mandarin_inverted.csv"
-    part = path.with_suffix(".part")
-    with open(part, "w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["relu", "inverted", "seed", "epoch", "val_mse", "dead_code", "dead_out"])
-        for output in ("sigmoid", "relu"):
-            for inverted in (0, 1):
-                data = (1 - x, 1 - x_val) if inverted else (x, x_val)
-                for seed in SEEDS:
-                    for epoch, error, code, out in run(*data, output, seed):
-                        row = [int(output == "relu"), inverted, seed, epoch]
-                        rows.writerow([*row, f"{error:.1f}", f"{code:.4f}", f"{out:.4f}"])
-                    print(output, inverted, seed, row[-1], f"{error:.0f}", flush=True)
-    os.replace(part, path)
-    list_hash(path)
+    table = io.StringIO()
+    rows = csv.writer(table)
+    rows.writerow(["relu", "inverted", "seed", "epoch", "val_mse", "dead_code", "dead_out"])
+    for output in ("sigmoid", "relu"):
+        for inverted in (0, 1):
+            data = (1 - x, 1 - x_val) if inverted else (x, x_val)
+            for seed in SEEDS:
+                for epoch, error, code, out in run(*data, output, seed):
+                    row = [int(output == "relu"), inverted, seed, epoch]
+                    rows.writerow([*row, f"{error:.1f}", f"{code:.4f}", f"{out:.4f}"])
+                print(output, inverted, seed, row[-1], f"{error:.0f}", flush=True)
+    save_bytes("mandarin_inverted.csv", table.getvalue().encode())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What the makers of data files share: source check, packages, atomic writing, list of hashes."""
 
-import hashlib
 import io
+import json
 import os
 import re
 import tarfile
@@ -9,8 +9,12 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import save
 
-HERE = Path(__file__).parent
+from support import files
+
+DATA = files.DATA
+LECTURES = DATA.parent / "lectures"
 
 
 def check_source(path, sha256):
@@ -18,8 +22,7 @@ def check_source(path, sha256):
     if not Path(path).is_file():
         raise FileNotFoundError(f"source {path} not found: see the head of the maker")
     raw = Path(path).read_bytes()
-    found = hashlib.sha256(raw).hexdigest()
-    if found != sha256:
+    if (found := files.sha256(raw)) != sha256:
         raise ValueError(f"source {path} has SHA-256 {found}, expected {sha256}: fetch it again")
     return raw
 
@@ -49,7 +52,7 @@ def debian_terms(raw):
 
 def save_bytes(name, raw):
     """Write data/`name` in one step, list its hash."""
-    path = HERE / name
+    path = DATA / name
     path.parent.mkdir(exist_ok=True)
     part = path.with_name(path.name + ".part")
     part.write_bytes(raw)
@@ -57,39 +60,45 @@ def save_bytes(name, raw):
     list_hash(path)
 
 
-def save_npz(path, arrays):
+def save_npz(name, arrays):
     """Write arrays to a compressed .npz; the same arrays give the same bytes. Lists its hash."""
     packed = io.BytesIO()
     np.savez_compressed(packed, **arrays)
-    save_bytes(Path(path).name, packed.getvalue())
+    save_bytes(name, packed.getvalue())
+
+
+def save_checkpoint(name, weights, **notes):
+    """Write a list of weights as float16 to data/`name`, a safetensors file, with its notes.
+
+    `notes` are JSON values: where it was made from (see book/definitions.py), the training log.
+    """
+    arrays = {f"{i:02d}": np.asarray(w).astype("float16") for i, w in enumerate(weights)}
+    save_bytes(name, save(arrays, {"notes": json.dumps(notes, ensure_ascii=False)}))
 
 
 def list_hash(path):
     """Enter the SHA-256 of the file `path` in data/SHA256SUMS (the format of `sha256sum -c`) and,
     with the size, in the file's card in data/README.md.
     """
-    name = Path(path).relative_to(HERE).as_posix()
+    name = Path(path).relative_to(DATA).as_posix()
     raw = Path(path).read_bytes()
-    sha = hashlib.sha256(raw).hexdigest()
-    size = f"{len(raw):,} bytes"
+    digest, size = files.sha256(raw), f"{len(raw):,} bytes"
+    hashes = files.listed(DATA) | {name: digest}
+    lines = "".join(f"{value}  {key}\n" for key, value in sorted(hashes.items()))
+    replace_text(DATA / "SHA256SUMS", lines)
 
-    sums = HERE / "SHA256SUMS"
-    lines = sums.read_text().splitlines() if sums.exists() else []
-    hashes = dict(reversed(line.split("  ", 1)) for line in lines) | {name: sha}
-    replace_text(sums, "".join(f"{value}  {key}\n" for key, value in sorted(hashes.items())))
-
-    readme = HERE / "README.md"
-    head, heading, rest = readme.read_text().partition(f"## {name}\n")
+    readme = DATA / "README.md"
+    head, heading, rest = readme.read_text(encoding="utf-8").partition(f"## {name}\n")
     if heading:
         card, mark, others = rest.partition("\n## ")
         card = re.sub(r"(?m)^- \*\*Size:\*\*.*$", f"- **Size:** {size}", card)
-        card = re.sub(r"(?m)^- \*\*SHA-256:\*\*.*$", f"- **SHA-256:** `{sha}`", card)
+        card = re.sub(r"(?m)^- \*\*SHA-256:\*\*.*$", f"- **SHA-256:** `{digest}`", card)
         replace_text(readme, head + heading + card + mark + others)
-    print(f"{name}: {size}, SHA-256 {sha}")
+    print(f"{name}: {size}, SHA-256 {digest}")
 
 
 def replace_text(path, text):
     """Write a text file in one step."""
     part = path.with_name(path.name + ".part")
-    part.write_text(text)
+    part.write_text(text, encoding="utf-8")
     os.replace(part, path)

@@ -1,13 +1,14 @@
 """Make data/claims.csv: 5,000 motor insurance claims that never happened, one a row.
 
-    python data/make_claims.py
+    python -m makers.claims
 
 The simulator below is the whole truth about the table. Every column follows from those before it,
 so that a model that has learned the links can fill in what is missing.
 """
 
 import numpy as np
-from maker import save_bytes
+
+from makers.common import save_bytes
 
 ROWS = 5000
 SEED = 6

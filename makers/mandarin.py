@@ -1,21 +1,22 @@
 """Make data/mandarin.npz and its contact sheet from data/mandarin_strokes.json.
 
-    python data/make_mandarin.py
+    python -m makers.mandarin
 
-The pen model and the split are in pens.py, which the loaders in helpers.py use too.
+The pen model and the split are in support/pens.py, which the loaders in helpers.py use too.
 """
 
 import io
 import json
 
 import numpy as np
-import pens
-from maker import HERE, save_bytes, save_npz
 from PIL import Image
+
+from makers.common import DATA, save_bytes, save_npz
+from support import pens
 
 
 def main():
-    strokes = json.loads((HERE / "mandarin_strokes.json").read_text(encoding="utf-8"))
+    strokes = json.loads((DATA / "mandarin_strokes.json").read_text(encoding="utf-8"))
     save_npz("mandarin.npz", pens.data_set(strokes))
 
     images = np.stack(

@@ -1,11 +1,39 @@
-"""The two pretrained networks, untrained, and how they get their weights.
+"""Networks that lectures load rather than train: their layers, and how weights are read.
 
-`helpers.load_imagenet_network`, `helpers.load_vgg_features` and the two makers use them. After a
-change run `maker.list_hash` on this file (SHA256SUMS lists it).
+The ImageNet classifier, the VGG16 features and the two judges of generated images; a lecture's own
+checkpoint is read by `set_weights` into the model that the lecture has built.
 """
 
+import numpy as np
 from keras import Input, Model, layers
 from safetensors.numpy import load_file
+
+from support import files
+
+JUDGE_FEATURES = 64
+
+
+def set_weights(model, path):
+    """Give the built Keras `model` the weights in a safetensors file; return the file's notes.
+
+    The file's tensors, of any float type, bear the paths of the model's weights or their places
+    ("00", "01", …). Raises ValueError when the
+    number of weights, or a shape, is another.
+    """
+    stored = load_file(path)
+    weights = model.weights
+    if len(stored) != len(weights):
+        raise ValueError(f"{path.name} has {len(stored)} weights, the model {len(weights)}")
+    by_path = set(stored) == {weight.path for weight in weights}
+    names = [weight.path for weight in weights] if by_path else sorted(stored)
+    for name, weight in zip(names, weights, strict=True):
+        if stored[name].shape != tuple(weight.shape):
+            raise ValueError(
+                f"weight {name} of {path.name} has shape {stored[name].shape}, the model's "
+                f"{weight.path} {tuple(weight.shape)}: it was made for another model"
+            )
+        weight.assign(np.asarray(stored[name], "float32"))
+    return files.read_notes(path)
 
 
 def build_efficientnet_lite0():
@@ -60,9 +88,16 @@ def build_vgg_features():
     return Model(pixels, x, name="vgg16_features")
 
 
-def set_weights(model, path):
-    """Give `model` the weights in a safetensors file (keys layer/weight, any float); freeze it."""
-    stored = load_file(path)
-    for weight in model.weights:
-        weight.assign(stored[weight.path].astype("float32"))
-    model.trainable = False
+def build_judge():
+    """Return the untrained network: images (n, 28, 28, 1) in [0, 1] to [logits, features].
+
+    logits are (n, 10); features (n, 64), after a ReLU, are what the Fréchet distance compares.
+    """
+    x = Input((28, 28, 1), name="images")
+    h = layers.Conv2D(32, 4, strides=2, padding="same", activation="relu", name="conv1")(x)
+    h = layers.Conv2D(64, 3, padding="same", activation="relu", name="conv2")(h)  # (14, 14, 64)
+    h = layers.Conv2D(64, 4, strides=2, padding="same", activation="relu", name="conv3")(h)
+    h = layers.Dropout(0.3, name="drop1")(layers.Flatten(name="flat")(h))  # (3136,)
+    features = layers.Dense(JUDGE_FEATURES, "relu", name="features")(h)
+    logits = layers.Dense(10, name="logits")(layers.Dropout(0.3, name="drop2")(features))
+    return Model(x, [logits, features], name="judge")

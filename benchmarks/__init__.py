@@ -1,0 +1,1 @@
+"""Published recipes and choices of settings, run here: `python -m benchmarks.NAME`."""

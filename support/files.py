@@ -1,0 +1,121 @@
+"""Data files: where they lie, what they hash to, how they are read."""
+
+import functools
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+
+# What the arrays of the two image sets hash to, whatever file they came in
+CONTENT = {
+    "mnist": "06b0d1f124c4e5fa796686ade41a9b778edacc8622f2195a352ef479ad44fc16",
+    "fashion_mnist": "ca3ab2a37f845e1b8ae23cab1b51749a3011ba3bf1d9016176d75cbaabac376f",
+}
+
+
+def sha256(raw):
+    """Return the SHA-256 of bytes, as 64 hexadecimal digits."""
+    return hashlib.sha256(raw).hexdigest()
+
+
+def listed(folder=None):
+    """Return {name: SHA-256} of the file SHA256SUMS in `folder` (data/); none where it's missing.
+
+    A line is 64 hexadecimal digits, two spaces and a name, as `sha256sum` writes it. Raises
+    ValueError for a line that isn't.
+    """
+    sums = Path(folder or DATA) / "SHA256SUMS"
+    if not sums.is_file():
+        return {}
+    found = {}
+    for n, line in enumerate(sums.read_bytes().decode("utf-8", "replace").split("\n"), start=1):
+        digest, gap, name = line[:64], line[64:66], line[66:]
+        if not line:
+            continue
+        if gap != "  " or not name.isprintable() or not set(digest) <= set("0123456789abcdef"):
+            raise ValueError(
+                f"line {n} of {sums} is {line!r}, not a SHA-256, two spaces and a file's name; "
+                "restore it with `git checkout -- data/SHA256SUMS`"
+            )
+        found[name] = digest
+    return found
+
+
+@functools.cache
+def data_path(name):
+    """Return the path of data file `name`; the arguments and errors are `helpers.data_path`'s."""
+    sums = listed(DATA)
+    path = DATA / name
+    again = f"restore it with `git checkout -- data/{name}`, or make it again: see data/README.md"
+    if name not in sums:
+        raise ValueError(f"data/{name} is not listed in data/SHA256SUMS; listed: {sorted(sums)}")
+    if not path.is_file():
+        raise FileNotFoundError(f"data file {path} (SHA-256 {sums[name]}) is missing; {again}")
+    if (found := sha256(path.read_bytes())) != sums[name]:
+        raise ValueError(
+            f"data file {path} is damaged: SHA-256 {found}, expected {sums[name]}; {again}"
+        )
+    if "BOOK_DATA_LOG" in os.environ:  # `book execute` asks which files a lecture reads
+        with open(os.environ["BOOK_DATA_LOG"], "a") as log:
+            log.write(name + "\n")
+    return path
+
+
+@functools.cache
+def read_json(name):
+    """Return what the JSON file data/`name` holds."""
+    return json.loads(data_path(name).read_text(encoding="utf-8"))
+
+
+def read_notes(path):
+    """Return the notes in a .safetensors or .npz file, a dict; empty where it has none."""
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as file:
+            return json.loads(str(file["notes"])) if "notes" in file else {}
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        return json.loads((file.metadata() or {}).get("notes", "{}"))
+
+
+def frozen(array):
+    """Return the array read-only: a cached array must not be changed by who reads it."""
+    array.flags.writeable = False
+    return array
+
+
+def content_hash(arrays):
+    """Return the SHA-256 of the bytes of uint8 arrays, one after the other."""
+    return sha256(b"".join(np.ascontiguousarray(a, dtype=np.uint8).tobytes() for a in arrays))
+
+
+@functools.cache
+def image_set(file, name):
+    """Return an image set from data/`file`, else from Keras' cache or keras.datasets.`name`.
+
+    The form is that of `helpers.load_mnist`. Raises ValueError for other arrays than CONTENT's.
+    """
+    import keras
+
+    keys = ("x_train", "y_train", "x_test", "y_test")
+    cached = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets"
+    if file in listed(DATA):
+        with np.load(data_path(file), allow_pickle=False) as packed:
+            arrays = [packed[key] for key in keys]
+    else:
+        if (cached / f"{name}.npz").is_file():
+            with np.load(cached / f"{name}.npz", allow_pickle=False) as packed:
+                arrays = [packed[key] for key in keys]
+        else:
+            arrays = [part for pair in getattr(keras.datasets, name).load_data() for part in pair]
+        if (found := content_hash(arrays)) != CONTENT[name]:
+            raise ValueError(
+                f"the {name} arrays in {cached} are not the published ones: SHA-256 of their "
+                f"content is {found}, expected {CONTENT[name]}; delete them there and run again"
+            )
+    x_train, y_train, x_test, y_test = map(frozen, arrays)
+    return (x_train, y_train), (x_test, y_test)
