@@ -1,32 +1,22 @@
 """What the tests share: executed lectures, a rendered site, a browser."""
 
-import ast
 import json
 import re
-import sys
+import shutil
 import time
 from pathlib import Path
 
+import nbformat
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from book import BookError, check, execute, notebooks, render, slides  # noqa: E402
+from book import ROOT, BookError, check, execute, notebooks, render, slides
 
 LECTURES = {notebooks.number(path): path for path in notebooks.lectures()}
 
 # Quick tests first: what needs no execution fails within a minute.
-ORDER = (
-    "test_data",
-    "test_book",
-    "test_frame",
-    "test_helpers",
-    "test_widgets",
-    "test_site",
-    "test_lectures",
-    "test_colab",
-)
+ORDER = ("test_files", "test_book", "test_fingerprint", "test_definitions", "test_frame")
+ORDER += ("test_helpers", "test_loaders", "test_makers", "test_networks", "test_widgets")
+LAST = ("test_site", "test_lectures", "test_colab")
 
 
 def pytest_addoption(parser):
@@ -36,12 +26,16 @@ def pytest_addoption(parser):
 def pytest_collection_modifyitems(items):
     if damaged := list(check.damaged_data()):
         # everything reads data: one red test says what is wrong, the others wait
-        skip = pytest.mark.skip(reason=f"{damaged[0]}: see test_data")
+        skip = pytest.mark.skip(reason=f"{damaged[0]}: see test_files")
         for item in items:
-            if item.module.__name__ != "test_data":
+            if item.module.__name__ != "test_files":
                 item.add_marker(skip)
-    names = {name: i for i, name in enumerate(ORDER)}
-    items.sort(key=lambda item: names.get(item.module.__name__, len(names)))
+    places = {name: i for i, name in enumerate(ORDER)}
+    places |= {name: 1000 + i for i, name in enumerate(LAST)}
+    items.sort(key=lambda item: places.get(item.module.__name__, len(ORDER)))
+    for item in items:  # what executes lectures: `make check` leaves it out
+        if {"executed", "fresh", "colab_run"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("lectures")
 
 
 @pytest.fixture(scope="session")
@@ -86,10 +80,7 @@ def site(tmp_path_factory):
     """The book rendered by the thin renderer into a folder of its own."""
     out = tmp_path_factory.mktemp("site") / "_site"
     out.mkdir()
-    from book import colab, frame
-
-    colab.write(ROOT)
-    frame.write(ROOT)
+    render.prepare(ROOT)
     render.render_thin(ROOT, out)
     return out
 
@@ -118,12 +109,65 @@ def load_json(path):
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
-def parts(source):
-    """Return {name: code without comments} of the definitions and assignments in `source`."""
-    found = {}
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found[node.name] = ast.unparse(node)
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            found.setdefault(node.targets[0].id, ast.unparse(node))
-    return found
+# ---- A small book, to be executed and spoilt
+
+
+def small_lecture(code, path):
+    """Write a notebook with one code cell under a heading."""
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_raw_cell(
+                '---\ntitle: "Small"\ndescription: "A test."\nminutes: 1\ncard: fig-a\n---'
+            ),
+            nbformat.v4.new_markdown_cell("# Part\n\n## A slide"),
+            nbformat.v4.new_code_cell(code),
+        ]
+    )
+    nbformat.write(notebook, path)
+    return path
+
+
+def spoil(path, change):
+    """Apply `change` to every cell of the notebook at `path`."""
+    notebook = nbformat.read(path, 4)
+    for cell in notebook.cells:
+        change(cell)
+    nbformat.write(notebook, path)
+
+
+LECTURE = """\
+#| label: fig-digit
+#| fig-cap: "A digit."
+#| fig-alt: "White on black."
+import matplotlib.pyplot as plt
+import helpers
+rate = 0.01
+(x, _), _ = helpers.load_mnist()
+fig = helpers.image_grid([x[:2] / 255])
+plt.show()
+helpers.record("a_value", helpers.psnr(x[0] / 255, x[1] / 255), "dB")
+"""
+
+
+@pytest.fixture(scope="session")
+def executed_book(tmp_path_factory):
+    """A book with one small lecture, executed and stored by the book's own command."""
+    root = tmp_path_factory.mktemp("small") / "book"
+    for folder in ("lectures", "data", "tests/expected"):
+        (root / folder).mkdir(parents=True)
+    files = ("glossary.qmd", "references.bib", "helpers.py", "data/mnist.npz", "data/SHA256SUMS")
+    for name in files:
+        shutil.copy(ROOT / name, root / name)
+    shutil.copytree(ROOT / "support", root / "support")
+    (root / "tests" / "expected" / "01.yml").write_text("a_value: {low: 0, high: 99, why: x}\n")
+    path = small_lecture(LECTURE, root / "lectures" / "01-small.ipynb")
+    assert list(execute.execute([path], root=root)) == ["01-small"]
+    return root
+
+
+@pytest.fixture
+def stored(executed_book, tmp_path):
+    """A copy of that book and the path of its lecture, to be spoilt by a test."""
+    root = tmp_path / "book"
+    shutil.copytree(executed_book, root)
+    return root, root / "lectures" / "01-small.ipynb"

@@ -5,7 +5,6 @@ import re
 import shutil
 
 import pytest
-import yaml
 from conftest import LECTURES, ROOT
 
 from book import frame, notebooks
@@ -17,15 +16,17 @@ def parts(tmp_path_factory):
     root = tmp_path_factory.mktemp("frame")
     for folder in ("lectures", "tests/expected"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns(".*"))
-    shutil.copy(ROOT / "glossary.qmd", root)
+    for name in ("glossary.qmd", "_quarto.yml", *notebooks.pages()):
+        shutil.copy(ROOT / name, root / name)
     frame.write(root)
     return {path.stem: path.read_text("utf-8") for path in (root / "_parts").glob("*.md")}, root
 
 
-@pytest.mark.parametrize("number", LECTURES)
-def test_bands_are_read_as_yaml_reads_them(number):
-    read = yaml.safe_load((ROOT / "tests" / "expected" / f"{number}.yml").read_text("utf-8"))
-    assert frame.bands(number, ROOT) == {n: (b["low"], b["high"]) for n, b in read.items()}
+def test_bands_are_said_for_every_record(parts):
+    said = json.loads((parts[1] / "_parts" / "bands.json").read_text("utf-8"))
+    declared = {n: b for path in LECTURES.values() for n, b in notebooks.bands(path).items()}
+    assert set(said) == set(declared)
+    assert said["pca_angle_deg"].split(" to ")[1] == f"{declared['pca_angle_deg']['high']:g}"
 
 
 @pytest.mark.parametrize("number", LECTURES)

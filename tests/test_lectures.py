@@ -6,18 +6,14 @@ import io
 import nbformat
 import numpy as np
 import pytest
-import yaml
-from conftest import LECTURES, ROOT, normalised
+from conftest import LECTURES, normalised
 from PIL import Image
 from pytest_notebook.diffing import diff_notebooks, diff_to_string
 from skimage.metrics import structural_similarity
 
 from book import BookError, notebooks
 
-BANDS = {
-    number: yaml.safe_load((ROOT / "tests" / "expected" / f"{number}.yml").read_text("utf-8"))
-    for number in LECTURES
-}
+BANDS = {number: notebooks.bands(path) for number, path in LECTURES.items()}
 VALUES = [(number, name) for number, bands in BANDS.items() for name in bands]
 
 

@@ -1,4 +1,4 @@
-"""data/widgets.py: explorers and quiz questions in a real browser, by mouse, touch and keyboard."""
+"""support/widgets.py: explorers and questions in a real browser, by mouse, touch and keyboard."""
 
 import json
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import helpers
-from book import render
+from book import ROOT, render
 
 ALT = "A square that is lighter to the right and up"
 SHADES = np.add.outer(np.arange(5) * 40, np.arange(4) * 10)  # one grey for each place
@@ -44,14 +44,14 @@ def question():
 def on_page(html):
     return render.pandoc(
         f"# S\n\n## H\n\n{render.fenced(html, '{=html}')}",
-        "html", "page.html", {"title": "T", "up": "./"}, helpers.HERE,
+        "html", "page.html", {"title": "T", "up": "./"}, ROOT,
     )  # fmt: skip
 
 
 def on_slide(html):
     return render.pandoc(
         f"# S\n\n## H\n\n{render.fenced(html, '{=html}')}",
-        "revealjs", "deck.html", {"title": "T", "up": "./"}, helpers.HERE,
+        "revealjs", "deck.html", {"title": "T", "up": "./"}, ROOT,
     )  # fmt: skip
 
 
