@@ -164,6 +164,9 @@ def quiz(question, right, wrong):
     """
     if not wrong:
         raise ValueError(f"the question {question!r} has no wrong choice")
+    texts = [choice for choice, _ in [right, *wrong]]
+    if twice := {text for text in texts if texts.count(text) > 1}:
+        raise ValueError(f"the question {question!r} has the choice {sorted(twice)[0]!r} twice")
     choices = [("right", "Right", *right), *(("wrong", "No", *choice) for choice in wrong)]
     choices.sort(key=lambda choice: hashlib.sha256(choice[2].encode()).hexdigest())
     name = "quiz-" + hashlib.sha256(question.encode()).hexdigest()[:10]
