@@ -314,7 +314,7 @@ def _images(x):
     """Return images as floats; raise ValueError unless they're finite and about in [0, 1]."""
     x = np.asarray(x)
     low, high = (float(x.min()), float(x.max())) if x.size else (np.nan, np.nan)
-    if not (-0.5 <= low and high <= 1.5):  # not-a-number fails too
+    if not (low >= -0.5 and high <= 1.5):  # not-a-number fails too
         raise ValueError(
             f"images need values in [0, 1], these {x.shape} go from {low:g} to {high:g}: divide "
             "grey values by 255, or bring [-1, 1] to (x + 1) / 2"
