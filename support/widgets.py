@@ -123,7 +123,8 @@ def explorer(frames, sliders, alt, plane, scale):
         n, h, w = images.shape[:3]
         columns = counts[1] if len(counts) == 2 else max(1, min(n, 600 // w))
         data |= {"w": w, "h": h, "columns": columns, "width": w * scale}
-        fallback = f'<img src="{_address(_sprite(images, columns))}" alt="{html.escape(alt)}">'
+        picture = _address(_sprite(images, columns))  # nostretch: Quarto's decks leave it in place
+        fallback = f'<img class="nostretch" src="{picture}" alt="{html.escape(alt)}">'
     if plane is not None:
         data["plane"] = _address(_bytes(np.asarray(plane)))
     code = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
