@@ -83,16 +83,16 @@ end
 -- 3. First and last: ways to slides and Colab, a slide for the references
 local KINDS = { fig = true, tbl = true, eq = true, sec = true, thm = true }
 
-local function cites_literature(doc)
-  local cites = false
+local function lacks_references(doc)
+  local cites, placed = false, false
   doc:walk({ Cite = function(cite)
     for _, citation in ipairs(cite.citations) do
       cites = cites or not KINDS[citation.id:match("^(%a+)%-") or ""]
     end
   end, Div = function(div)
-    if div.identifier == "refs" then doc = nil end
+    placed = placed or div.identifier == "refs"
   end })
-  return cites and doc ~= nil
+  return cites and not placed
 end
 
 local function ways()
@@ -112,7 +112,7 @@ local function ways()
 end
 
 local function Pandoc(doc)
-  if cites_literature(doc) and (deck or not quarto) then
+  if (deck or not quarto) and lacks_references(doc) then
     local attributes = { id = "references", class = "unnumbered smaller scrollable" }
     doc.blocks:insert(pandoc.Header(2, "References", attributes))
     doc.blocks:insert(pandoc.Div({}, { id = "refs" }))
