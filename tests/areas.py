@@ -4,11 +4,11 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 AREAS = {
-    "environment": ("environment", "workflow", "contributing"),
+    "environment": ("environment", "workflow", "areas"),
     "data": ("files", "loaders", "makers"),
-    "helpers": ("helpers", "networks", "pens", "language", "widgets"),
-    "book": ("book", "definitions", "fingerprint", "frame"),
-    "site": ("site",),
+    "helpers": ("helpers", "networks", "widgets"),
+    "book": ("book", "definitions", "faults", "fingerprint", "frame", "structure"),
+    "site": ("site", "quarto"),
     "Colab": ("colab",),
 }
 AREA = {f"test_{name}": area for area, names in AREAS.items() for name in names}
