@@ -16,8 +16,9 @@ from book import ROOT, notebooks
 def read(path, root=ROOT):
     """Return what the frame shows of the executed lecture at `path`, as a dict."""
     notebook = notebooks.read(path)
+    front = notebooks.front_matter(notebook, path)
     lecture = {"path": f"lectures/{path.name}", "number": notebooks.number(path)}
-    lecture |= notebooks.front_matter(notebook)
+    lecture |= {"title": front.title, "description": front.description}
     lecture |= {"run": notebook.metadata.get("book", {}), "terms": {}, "picture": None}
     lecture |= {"records": notebooks.records(notebook), "bands": notebooks.bands(path, root)}
     section = None
@@ -31,7 +32,7 @@ def read(path, root=ROOT):
                 lecture["terms"].setdefault(term, section)
     for _, options, _, outputs in notebooks.code_cells(notebook):
         pictures = [o.data["image/png"] for o in outputs if "image/png" in o.get("data", {})]
-        if pictures and options.get("label") == lecture.get("card"):
+        if pictures and options.get("label") == front.card:
             lecture["picture"] = (pictures[0], str(options.get("fig-alt", "")))
     return lecture
 
@@ -63,7 +64,7 @@ def card(lecture, root):
         file.write_bytes(base64.b64decode(png))
         lines += [f'![](cards/{file.name}){{fig-alt="{html.escape(alt)}"}}\\', ""]
     lines += [f"**[{lecture['number'].lstrip('0')} {lecture['title']}]({lecture['path']})**", ""]
-    return "\n".join([*lines, lecture.get("description", ""), ":::", ""])
+    return "\n".join([*lines, lecture["description"], ":::", ""])
 
 
 def status(lecture, root):

@@ -62,8 +62,10 @@ def output_markdown(output, name, files):
         text = data["text/markdown"]
     elif "text/html" in data:
         text = fenced(data["text/html"], "{=html}")
-    else:
+    elif "text/plain" in data:
         text = fenced(data["text/plain"])
+    else:
+        raise BookError(f"cell {name} has an output that pages can't show: {', '.join(data)}")
     return f"::: {{.cell-output .cell-output-display}}\n\n{text}\n\n:::\n"
 
 
@@ -215,11 +217,12 @@ def sidebar(items, titles, here, up):
 
 
 def page_data(root, page):
-    """Return the front matter of a page, from the YAML between its first two lines ---."""
+    """Return the Front of a page."""
     path = root / page
     if path.suffix == ".ipynb":
-        return notebooks.front_matter(notebooks.read(path))
-    return notebooks.read_yaml(path.read_text(encoding="utf-8").split("---")[1])
+        return notebooks.front_matter(notebooks.read(path), path)
+    found = re.match(r"\A\s*---\n(.*?)\n---\s*$", path.read_text(encoding="utf-8"), re.S | re.M)
+    return notebooks.page_front(found[1] if found else "", path, path.stem)
 
 
 def render_thin(root, out):
@@ -227,7 +230,7 @@ def render_thin(root, out):
     book = notebooks.config(root)
     pages = notebooks.pages(root)
     meta = {page: page_data(root, page) for page in pages}
-    titles = {page: str(data["title"]) for page, data in meta.items()}
+    titles = {page: front.title for page, front in meta.items()}
     libs = out / "site_libs"
     shutil.copytree(ASSETS, libs / "book", ignore=shutil.ignore_patterns("*.lua", "*.html"))
     reveal = Path(find_spec("sphinx_revealjs").origin).parent / "_static" / "revealjs"
@@ -270,7 +273,7 @@ def render_thin(root, out):
             **neighbours,
         }
         links = sidebar(book["website"]["sidebar"]["contents"], titles, page, up)
-        numbered = meta[page].get("number-sections", True)
+        numbered = meta[page].numbered
         folder = root / Path(page).parent
         try:
             made = pandoc(text, "html", "page.html", variables, folder, links, numbered)
@@ -304,12 +307,17 @@ def render_quarto(root, out):
 def render(root=ROOT, out=None):
     """Render the book into `_site/`, replacing it only when all pages are made.
 
-    Returns the engine's name, "Quarto" or "Pandoc".
+    The old site goes away by one renaming and the new one comes by another; what a killed run left
+    between the two, or half made, is put right at the next start. Returns the engine's name,
+    "Quarto" or "Pandoc".
     """
     root = Path(root)
     out = Path(out or root / "_site")
-    fresh = out.with_name(out.name + ".part")
-    shutil.rmtree(fresh, ignore_errors=True)
+    fresh, old = out.with_name(out.name + ".part"), out.with_name(out.name + ".old")
+    if old.exists() and not out.exists():
+        old.rename(out)
+    for left in (fresh, old):
+        shutil.rmtree(left, ignore_errors=True)
     fresh.mkdir(parents=True)
     quarto = shutil.which("quarto")
     try:
@@ -318,6 +326,10 @@ def render(root=ROOT, out=None):
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
-    shutil.rmtree(out, ignore_errors=True)
+    if out.exists() or out.is_symlink():
+        out.rename(old)
     fresh.rename(out)
+    if old.is_symlink():
+        old.unlink()
+    shutil.rmtree(old, ignore_errors=True)
     return "Quarto" if quarto else "Pandoc"
