@@ -15,6 +15,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -395,7 +396,9 @@ class Lab:
         kernel = {"name": "python3"}
         asked = {"path": notebook, "name": notebook, "type": "notebook", "kernel": kernel}
         session = json.loads(self.get("/api/sessions", asked))
-        return asyncio.run(self.talk(session["kernel"]["id"], code))
+        talk = self.talk(session["kernel"]["id"], code)
+        with ThreadPoolExecutor(1) as thread:  # the tests' browser has a loop running in this one
+            return thread.submit(asyncio.run, talk).result()
 
     async def talk(self, kernel, code):
         from tornado.websocket import websocket_connect
