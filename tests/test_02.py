@@ -1,43 +1,75 @@
-"""Lecture 2: its functions on cases that can be counted, and the maker of its checkpoint."""
+"""Lecture 2: its functions on cases that can be counted."""
 
-import ast
 import itertools
+from collections import Counter
 
 import numpy as np
 import pytest
+from conftest import LECTURES
 
-from book import ROOT, notebooks
+from book import definitions
 
-LECTURE = ROOT / "lectures" / "02-text-generation.ipynb"
-
-
-def parts(source):
-    """Return {name: code without comments} of the functions in `source`."""
-    found = (n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef))
-    return {node.name: ast.unparse(node) for node in found}
+NAMES = ["ngram", "before", "beam_search", "top_k", "top_p"]
 
 
 @pytest.fixture(scope="module")
 def lecture():
-    cells = [code for _, _, code, _ in notebooks.code_cells(notebooks.read(LECTURE))]
-    return parts("\n".join(cells))
+    return definitions.take(LECTURES["02"], NAMES)
 
 
-def functions(lecture, *names):
-    space = {"np": np}
-    for name in names:
-        exec(lecture[name], space)
-    return [space[name] for name in names]
+def slow_ngram(train, held, order, size, adaptive):
+    """Witten and Bell's mixture with a dictionary, one character after the other."""
+    seen = Counter()
+    text = list(map(int, train))
+    for n in range(1, order + 1):
+        seen.update(tuple(text[i : i + n]) for i in range(len(text) - n + 1))
+    found = []
+    for at in range(len(held)):
+        p = [1 / size]
+        for n in range(1, min(order, at + 1) + 1):
+            context, x = tuple(map(int, held[at - n + 1 : at])), int(held[at])
+            follow = [seen[(*context, k)] for k in range(size)]
+            N, K = sum(follow), sum(count > 0 for count in follow)
+            p.append((follow[x] + K * p[-1]) / (N + K) if N else p[-1])
+        found.append(p[-1])
+        if adaptive:
+            past = tuple(map(int, held[: at + 1]))
+            seen.update(past[-n:] for n in range(1, min(order, at + 1) + 1))
+    return found
 
 
-def test_the_maker_of_the_checkpoint_has_the_functions_of_the_lecture(lecture):
-    maker = parts((ROOT / "data" / "make_char_model.py").read_text(encoding="utf-8"))
-    for name in ("windows", "character_model"):
-        assert lecture[name] == maker[name], name
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_counts_are_those_of_a_dictionary(lecture, adaptive):
+    rng = np.random.default_rng(6)
+    train, held = rng.integers(3, size=80), rng.integers(4, size=60)
+    p = lecture.ngram(train, held, 3, 4, adaptive)[-1]
+    assert np.allclose(p, slow_ngram(train, held, 3, 4, adaptive))
+
+
+def test_before_sums_over_earlier_places_alone(lecture):
+    found = lecture.before(np.array([5, 2, 5, 5, 2]), np.array([1, 10, 2, 4, 20]))
+    assert found.tolist() == [0, 0, 1, 3, 10]
+
+
+def test_adaptive_counts_never_see_what_comes_later(lecture):
+    rng = np.random.default_rng(7)
+    train, held = rng.integers(3, size=80), rng.integers(3, size=60)
+    other = np.concatenate([held[:40], 2 - held[40:]])
+    first, second = (lecture.ngram(train, x, 3, 3, adaptive=True)[-1] for x in (held, other))
+    assert np.array_equal(first[:40], second[:40])
+
+
+def test_a_network_that_adapts_at_rate_0_codes_like_the_frozen_one():
+    names = ["adaptive_bits", "bits_per_char", "character_model"]
+    lecture = definitions.take(LECTURES["02"], names)
+    x = np.random.default_rng(8).integers(5, size=400 * 8 + 101).astype("int32")
+    model = lecture.character_model(5)
+    frozen = lecture.bits_per_char(model, x).mean()
+    assert lecture.adaptive_bits(model, x, 0.0) == pytest.approx(frozen, abs=1e-4)
 
 
 def test_ngram_probabilities_of_all_next_characters_sum_to_one(lecture):
-    *_, ngram = functions(lecture, "grams", "look_up", "ngram")
+    ngram = lecture.ngram
     rng = np.random.default_rng(1)
     train, held = rng.integers(3, size=60), rng.integers(4, size=9)
     last = [ngram(train, np.append(held, x), 3, 4) for x in range(4)]
@@ -46,14 +78,14 @@ def test_ngram_probabilities_of_all_next_characters_sum_to_one(lecture):
 
 
 def test_bigrams_are_mixed_as_counted_by_hand(lecture):
-    *_, ngram = functions(lecture, "grams", "look_up", "ngram")
+    ngram = lecture.ngram
     p = ngram(np.array([0, 1, 0, 1, 0, 0]), np.array([0, 1]), 2, 2)
     below = (2 + 2 * 1 / 2) / (6 + 2)  # N(1) = 2, N = 6, K = 2
     assert p[1][1] == pytest.approx((2 + 2 * below) / (3 + 2))  # 0 is followed by 1 twice of 3
 
 
 def test_a_beam_that_drops_nothing_is_exhaustive_and_one_of_width_one_is_greedy(lecture):
-    (beam_search,) = functions(lecture, "beam_search")
+    beam_search = lecture.beam_search
     table = np.log(np.random.default_rng(2).dirichlet(np.ones(3), size=3))
     paths, score = beam_search(
         lambda token, h: (table[token], h), table[:1], np.zeros((1, 1)), 81, 4
@@ -72,7 +104,7 @@ def test_a_beam_that_drops_nothing_is_exhaustive_and_one_of_width_one_is_greedy(
 
 
 def test_top_p_keeps_the_fewest_that_reach_the_share(lecture):
-    top_k, top_p = functions(lecture, "top_k", "top_p")
+    top_k, top_p = lecture.top_k, lecture.top_p
     log_p = np.log([[0.1, 0.6, 0.05, 0.25]])
     assert np.isfinite(top_p(log_p, 0.8)).tolist() == [[False, True, False, True]]
     assert np.isfinite(top_k(log_p, 3)).tolist() == [[True, True, False, True]]
