@@ -1,37 +1,44 @@
 # The book in a few words; README.md says more. L=06 names one lecture.
 PYTHON ?= python3
-BOOK := .venv/bin/python -m book
+# A Python with all that the book needs: the active environment if it fits, else .venv, made first
+BOOK := $(PYTHON) book/environment.py
 
-.PHONY: book test serve lecture execute slides-pdf test-colab lint lock environment
+.PHONY: book test check lab serve lecture execute slides-pdf test-colab lint lock environment
 
-book: environment            ## execute what is stale, render everything into _site/
-	@$(BOOK) make
+book:                        ## execute what is stale, render everything into _site/
+	@$(BOOK) -m book make
 
-test: environment            ## all tests, the quick ones first
-	@.venv/bin/python -m pytest
+test:                        ## all tests, the quick ones first
+	@$(BOOK) -m pytest -p tests.areas
 
-lecture: environment         ## one lecture from source to page: make lecture L=06
-	@$(BOOK) make --lecture $(L)
+check:                       ## all that executes no lecture, in two minutes
+	@$(BOOK) -m pytest -p tests.areas -m "not lectures"
 
-execute: environment         ## run every lecture afresh
-	@$(BOOK) execute --force
+lab:                         ## JupyterLab in lectures/; LAB="--no-browser" passes options on
+	@$(BOOK) -m jupyterlab --ServerApp.root_dir=lectures $(LAB)
+
+lecture:                     ## one lecture from source to page: make lecture L=06
+	@$(BOOK) -m book make --lecture $(L)
+
+execute:                     ## run every lecture afresh
+	@$(BOOK) -m book execute --force
 
 serve: book                  ## look at it
-	@.venv/bin/python -m http.server --directory _site --bind 127.0.0.1 8000
+	@$(BOOK) -m http.server --directory _site --bind 127.0.0.1 8000
 
 slides-pdf: book             ## handouts: one PDF a deck
-	@$(BOOK) slides-pdf
+	@$(BOOK) -m book slides-pdf
 
-test-colab: environment      ## every Colab notebook whole, in an empty folder
-	@.venv/bin/python -m pytest tests/test_colab.py --colab-whole
+test-colab:                  ## every Colab notebook whole, in an empty folder
+	@$(BOOK) -m pytest tests/test_colab.py --colab-whole
 
-lint: environment
-	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+lint:
+	@$(BOOK) -m ruff check . && $(BOOK) -m ruff format --check .
 
 lock:                        ## needs uv
-	uv pip compile --quiet --universal --python-version 3.11 --no-emit-package torch \
-	  --excludes requirements-unused.txt --custom-compile-command "make lock" \
-	  requirements.in --output-file requirements.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-package torch --excludes requirements-unused.txt \
+	  --custom-compile-command "make lock" requirements.in --output-file requirements.txt
 
 environment:
-	@$(PYTHON) book/environment.py
+	@$(BOOK)

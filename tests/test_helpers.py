@@ -10,6 +10,9 @@ import pandas as pd
 import pytest
 import scipy.linalg
 from conftest import ROOT
+from hypothesis import given
+from hypothesis.extra.numpy import arrays
+from hypothesis.strategies import floats, integers, text
 from skimage.metrics import peak_signal_noise_ratio
 
 import helpers
@@ -137,3 +140,27 @@ def test_importing_helpers_loads_nothing_heavy_beyond_keras():
         [sys.executable, "-c", f"{code} sys.modules])"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.stdout == "[]\n", done.stderr
+
+
+@given(
+    arrays(np.float64, (2, 3, 4), elements=floats(0, 1)),
+    arrays(np.float64, (2, 3, 4), elements=floats(0, 1)),
+)
+def test_psnr_of_any_two_pictures_is_a_number_or_infinite(x, y):
+    found = helpers.psnr(x, y)
+    assert found == np.inf if np.array_equal(x, y) else found >= 0
+    assert found == helpers.psnr(y, x)
+
+
+@given(text(), floats() | integers(-(10**6), 10**6), text())
+def test_any_record_is_stored_as_given_or_refused_with_its_name(name, value, unit):
+    shown = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(helpers, "display", lambda data, raw: shown.append(data))
+        try:
+            helpers.record(name, value, unit)
+        except ValueError as error:
+            assert (repr(name) in str(error) or name in str(error)) and not shown
+        else:
+            assert shown[0][notebooks.RECORD] == {"name": name, "value": value, "unit": unit}
+            assert not set("<>&`*|\n") & set(name + unit)
