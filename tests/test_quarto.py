@@ -26,6 +26,7 @@ def test_lectures_alone_have_decks():
     assert list(CONFIG["format"]) == ["html"]
     assert list(DECKS) == ["html", "revealjs"]
     assert DECKS["revealjs"]["output-ext"] == "slides.html"
+    assert DECKS["revealjs"]["search"] is False  # else found twice, speaker's notes too
 
 
 def test_both_renderers_run_the_same_filter_first():
