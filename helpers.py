@@ -94,7 +94,7 @@ def load_mandarin():
     x is uint8 (275 or 55, 80, 80), dark ink on light paper; y is uint8, places in the tuple chars.
     Without data/mandarin.npz (on Colab) the pen model draws the same images again, in 5 seconds.
     """
-    if "mandarin.npz" in files.listed(files.DATA):
+    if files.in_book("mandarin.npz"):
         with np.load(data_path("mandarin.npz")) as file:
             arrays = dict(file)
     else:
@@ -310,16 +310,30 @@ def cosine(rate, n, batch_size, epochs):
 # ---- Measuring and recording ------------------------------------------------------------------
 
 
+def _images(x):
+    """Return images as floats; raise ValueError unless they're finite and about in [0, 1]."""
+    x = np.asarray(x)
+    low, high = (float(x.min()), float(x.max())) if x.size else (np.nan, np.nan)
+    if not (low >= -0.5 and high <= 1.5):  # not-a-number fails too
+        raise ValueError(
+            f"images need values in [0, 1], these {x.shape} go from {low:g} to {high:g}: divide "
+            "grey values by 255, or bring [-1, 1] to (x + 1) / 2"
+        )
+    return x if x.dtype.kind == "f" else x.astype("float32")
+
+
 def psnr(x, y):
     """Return the peak signal-to-noise ratio of images `y` against `x` in decibels.
 
     Both have the same shape and values in [0, 1]; the mean squared error is taken over all
-    images at once: 10 log10(1 / MSE). Raises ValueError when the shapes differ.
+    images at once: 10 log10(1 / MSE), infinite for equal images. Raises ValueError when the shapes
+    differ or values lie far outside.
     """
-    x, y = np.asarray(x), np.asarray(y)
+    x, y = _images(x), _images(y)
     if x.shape != y.shape:
         raise ValueError(f"images to compare have shapes {x.shape} and {y.shape}")
-    return float(-10 * np.log10(np.mean((x - y) ** 2, dtype=np.float64)))
+    with np.errstate(divide="ignore"):
+        return float(-10 * np.log10(np.mean((x - y) ** 2, dtype=np.float64)))
 
 
 @functools.cache
@@ -336,7 +350,7 @@ def judge(x, name="mnist"):
 
     x has shape (n, 28, 28) or (n, 28, 28, 1) and values in [0, 1]; `name` is "mnist" or "fashion".
     """
-    x = np.asarray(x, "float32").reshape(-1, 28, 28, 1)
+    x = _images(x).astype("float32").reshape(-1, 28, 28, 1)
     logits, features = _judge(name).predict(x, batch_size=500, verbose=0)
     return softmax(logits, axis=1), features
 

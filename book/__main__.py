@@ -1,10 +1,33 @@
 """The command line of the book: `python -m book VERB`."""
 
 import argparse
+import contextlib
+import os
+import signal
 import sys
 import time
 
+from filelock import FileLock, Timeout
+
 from book import ROOT, BookError
+
+
+@contextlib.contextmanager
+def one_build(root=ROOT):
+    """Let one build run at a time; a second one says so and waits."""
+    lock, owner = FileLock(root / ".build.lock"), root / ".build.owner"
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        said = owner.read_text(encoding="utf-8") if owner.exists() else "another process"
+        print(f"waiting: {said} is building the book", flush=True)
+        lock.acquire()
+    try:
+        owner.write_text(f"process {os.getpid()}, since {time.strftime('%H:%M:%S')},", "utf-8")
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
+        lock.release()
 
 
 def make(args):
@@ -20,7 +43,7 @@ def make(args):
         return result
 
     paths = notebooks.lectures(only=args.lecture)
-    done = timed("execute", lambda: execute.execute(paths, force=args.force, seed=args.seed))
+    done = timed("execute", lambda: execute.execute(paths, **runs(args)))
     engine = timed("render", render.render)
     print(f"\n{len(done)} of {len(paths)} lectures executed")
     for name, seconds in done.items():
@@ -30,10 +53,15 @@ def make(args):
     print(f"in all: {time.perf_counter() - start:.1f} s\nlook at: {ROOT / '_site' / 'index.html'}")
 
 
+def runs(args):
+    """Return how lectures are to be executed."""
+    return {"force": args.force, "seed": args.seed, "timeout": args.timeout}
+
+
 def execute_only(args):
     from book import execute, notebooks
 
-    execute.execute(notebooks.lectures(only=args.lecture), force=args.force, seed=args.seed)
+    execute.execute(notebooks.lectures(only=args.lecture), **runs(args))
 
 
 def render_only(args):
@@ -46,6 +74,14 @@ def prepare_only(args):
     from book import render
 
     render.prepare()
+
+
+def offline_only(args):
+    import os
+
+    from book import render
+
+    render.offline(os.environ.get("QUARTO_PROJECT_OUTPUT_DIR", ROOT / "_site"))
 
 
 def check_only(args):
@@ -78,6 +114,7 @@ def main():
         ("execute", execute_only, "execute what is stale"),
         ("render", render_only, "render website, decks and Colab notebooks into _site/"),
         ("prepare", prepare_only, "write what rendering needs besides the lectures (Quarto asks)"),
+        ("offline", offline_only, "take what loads from other hosts out of a site (Quarto asks)"),
         ("check", check_only, "check the structure of lectures, data and repository"),
         ("sweep", sweep_only, "run a lecture over seeds and backends, sum up its records"),
         ("slides-pdf", slides_pdf, "print every deck to _site/slides-pdf/"),
@@ -89,6 +126,7 @@ def main():
         if name in ("make", "execute"):
             verb.add_argument("--force", action="store_true", help="execute though not stale")
             verb.add_argument("--seed", type=int, default=1)
+            verb.add_argument("--timeout", type=int, default=1200, help="seconds a cell may take")
         if name == "check":
             what = ("book", "data")
             verb.add_argument("what", nargs="?", choices=what, default="book", help="all, or data")
@@ -98,10 +136,27 @@ def main():
             verb.add_argument("--backends", nargs="+", default=["tensorflow"])
             verb.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, stopped)
     try:
-        args.run(args)
-    except (BookError, FileNotFoundError) as error:
+        with one_build() if args.run in BUILDS else contextlib.nullcontext():
+            args.run(args)
+    except BookError as error:
         sys.exit(f"book: {error}")
+    except KeyboardInterrupt:
+        print("\nbook: stopped; what was finished before is kept", file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        sys.exit(f"book: {error.strerror or error}{where}; nothing that was good is lost")
+
+
+def stopped(*_):
+    """Answer SIGTERM as Ctrl-C is answered, with the exit status that belongs to it."""
+    print("\nbook: stopped; what was finished before is kept", file=sys.stderr)
+    sys.exit(143)
+
+
+BUILDS = (make, execute_only, render_only, slides_pdf)
 
 
 if __name__ == "__main__":

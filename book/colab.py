@@ -101,15 +101,15 @@ def notebook(path, root=ROOT):
     A solution leaves an empty cell in its place and stands folded at the end.
     """
     lecture = notebooks.read(path)
-    front = notebooks.front_matter(lecture)
+    front = notebooks.front_matter(lecture, path)
     metadata = {"kernelspec": lecture.metadata["kernelspec"], "colab": {"name": path.name}}
-    title = f"# {front.get('title', '')}\n\n{front.get('description', '')}"
+    title = f"# {front.title}\n\n{front.description}"
     cells = [
         {"cell_type": "markdown", "source": title},
         {"cell_type": "code", "source": setup_cell(lecture.metadata, root)},
     ]
     solutions, exercise = [], ""
-    for cell in lecture.cells[1:]:
+    for cell in lecture.cells[int(notebooks.has_front_matter(lecture)) :]:
         text = cell.source
         if cell["cell_type"] == "markdown":
             text = plain_markdown(text)

@@ -31,7 +31,8 @@ def parse(code):
     try:
         return compile(TransformerManager().transform_cell(code), "cell", "exec", flags)
     except SyntaxError as error:
-        raise BookError(f"line {error.lineno} isn't Python ({error.msg}): {error.text}") from error
+        line = (error.text or "").strip()
+        raise BookError(f"line {error.lineno} isn't Python ({error.msg}): {line}") from error
 
 
 def normal_form(code):

@@ -1,7 +1,7 @@
 """Write what the book says of itself: cards of the lectures, status, bands, places of terms.
 
-The pages index.qmd, status.qmd and glossary.qmd show the files that this writes into _parts/;
-assets/book.lua puts them there, in Quarto and in the thin renderer alike.
+The pages index.qmd, status.qmd and glossary.qmd, and the lectures' own, show what this writes into
+_parts/; assets/book.lua puts it there, in Quarto and in the thin renderer alike.
 """
 
 import base64
@@ -10,14 +10,15 @@ import json
 import os
 import re
 
-from book import ROOT, notebooks
+from book import ROOT, colab, notebooks
 
 
 def read(path, root=ROOT):
     """Return what the frame shows of the executed lecture at `path`, as a dict."""
     notebook = notebooks.read(path)
+    front = notebooks.front_matter(notebook, path)
     lecture = {"path": f"lectures/{path.name}", "number": notebooks.number(path)}
-    lecture |= notebooks.front_matter(notebook)
+    lecture |= {"title": front.title, "description": front.description}
     lecture |= {"run": notebook.metadata.get("book", {}), "terms": {}, "picture": None}
     lecture |= {"records": notebooks.records(notebook), "bands": notebooks.bands(path, root)}
     section = None
@@ -31,7 +32,7 @@ def read(path, root=ROOT):
                 lecture["terms"].setdefault(term, section)
     for _, options, _, outputs in notebooks.code_cells(notebook):
         pictures = [o.data["image/png"] for o in outputs if "image/png" in o.get("data", {})]
-        if pictures and options.get("label") == lecture.get("card"):
+        if pictures and options.get("label") == front.card:
             lecture["picture"] = (pictures[0], str(options.get("fig-alt", "")))
     return lecture
 
@@ -63,7 +64,7 @@ def card(lecture, root):
         file.write_bytes(base64.b64decode(png))
         lines += [f'![](cards/{file.name}){{fig-alt="{html.escape(alt)}"}}\\', ""]
     lines += [f"**[{lecture['number'].lstrip('0')} {lecture['title']}]({lecture['path']})**", ""]
-    return "\n".join([*lines, lecture.get("description", ""), ":::", ""])
+    return "\n".join([*lines, lecture["description"], ":::", ""])
 
 
 def status(lecture, root):
@@ -101,14 +102,18 @@ def terms(lectures, root):
 
 
 def write(root=ROOT):
-    """Write cards.md, status.md, terms.md and bands.json into _parts/, the cards' pictures too."""
-    lectures = [read(path, root) for path in notebooks.lectures(root)]
+    """Write cards.md, status.md, terms.md, bands.json and ways.json into _parts/, and cards/."""
+    paths = notebooks.lectures(root)
+    lectures = [read(path, root) for path in paths]
     bands = {n: expected(b) for lecture in lectures for n, b in lecture["bands"].items()}
+    repository = notebooks.config(root)["website"].get("repo-url")
+    ways = {p.stem: colab.url(repository, p.name) if repository else "" for p in paths}
     parts = {
         "cards.md": ["::: {.cards}", *(card(lecture, root) for lecture in lectures), ":::"],
         "status.md": [status(lecture, root) for lecture in lectures],
         "terms.md": [terms(lectures, root)] if (root / "glossary.qmd").exists() else [],
         "bands.json": [json.dumps(bands, indent=1)],
+        "ways.json": [json.dumps(ways, indent=1)],
     }
     folder = root / "_parts"
     folder.mkdir(exist_ok=True)

@@ -1,10 +1,17 @@
-"""Reading lectures: their order, cells, options, records and figures."""
+"""The one door for notebooks: order, cells, options, front matter, records, bands.
+
+Whatever reads a notebook does it by `read`, which validates it and says file, cell, what is wrong
+and what to do.
+"""
 
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
+import nbformat.reader
 import yaml
+from nbformat.validator import normalize
 
 from book import ROOT, BookError
 
@@ -16,9 +23,25 @@ def read_yaml(text):
     return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
+def yaml_dict(text, what):
+    """Return the YAML `text` as a dict; raises BookError that starts with `what` otherwise."""
+    try:
+        found = read_yaml(text)
+    except yaml.YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        line = f", line {place.line + 1}" if place else ""
+        raise BookError(
+            f"{what}{line} is not YAML ({getattr(error, 'problem', error)}); "
+            "put a value with a colon or a bracket between quotation marks"
+        ) from error
+    if not isinstance(found, dict | None):
+        raise BookError(f"{what} is not a list of `key: value`, but {found!r:.60}")
+    return found or {}
+
+
 def config(root=ROOT):
     """Return _quarto.yml as a dict."""
-    return read_yaml((Path(root) / "_quarto.yml").read_text(encoding="utf-8"))
+    return yaml_dict((Path(root) / "_quarto.yml").read_text(encoding="utf-8"), "_quarto.yml")
 
 
 def pages(root=ROOT):
@@ -56,29 +79,109 @@ def number(path):
 
 
 def read(path):
-    """Return the notebook at `path`."""
+    """Return the valid notebook at `path`, in nbformat 4; raises BookError for anything else.
+
+    A missing kernelspec becomes Python's. Options of cells and the front matter are read once, so
+    that what is wrong with them is said here, with the cell.
+    """
+    path = Path(path)
     try:
-        return nbformat.read(path, as_version=4)
-    except FileNotFoundError:
-        raise
-    except Exception as error:
-        raise BookError(f"{path} is not a readable notebook ({error}); restore it") from error
+        text = path.read_bytes().decode("utf-8-sig")
+        notebook = nbformat.convert(nbformat.reader.reads(text), to_version=4)
+        kernel = notebook.metadata.setdefault("kernelspec", nbformat.NotebookNode(name="python3"))
+        kernel.setdefault("display_name", kernel.get("name", "Python 3"))
+        _, notebook = normalize(notebook)
+        nbformat.validate(notebook)
+    except FileNotFoundError as error:
+        raise BookError(
+            f"{path} doesn't exist; `git checkout -- {path.name}` restores it"
+        ) from error
+    except OSError as error:
+        raise BookError(
+            f"{path} can't be read ({error.strerror}); check its permissions"
+        ) from error
+    except nbformat.ValidationError as error:
+        place = list(getattr(error, "relative_path", []))
+        cell = f", cell {place[1]}" if len(place) > 1 and place[0] == "cells" else ""
+        said = str(error).splitlines()[0]
+        raise BookError(f"{path}{cell} is not a valid notebook ({said}); restore it") from error
+    except Exception as error:  # whatever nbformat stumbles over in damaged JSON
+        said = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        raise BookError(f"{path} is not a readable notebook ({said}); restore it") from error
+    kernel = notebook.metadata.kernelspec
+    named = kernel.get("language") or notebook.metadata.get("language_info", {}).get("name")
+    language = named or ("python" if kernel.get("name", "python").startswith("py") else kernel.name)
+    if language.lower() not in ("python", "ipython"):
+        raise BookError(f"{path} is written for the language {language}; the book runs Python")
+    for i, cell in enumerate(notebook.cells):
+        if cell.cell_type == "code":
+            split_options(cell.source, f"{path}: the options (#|) of cell {i}")
+    front_matter(notebook, path)
+    return notebook
 
 
-def split_options(source):
-    """Return the `#|` options of a cell as a dict, and its code without them."""
+def _parts(source):
+    """Return the YAML text of a cell's `#|` lines, and the code below them."""
     lines = source.splitlines()
     n = next((i for i, line in enumerate(lines) if not line.startswith("#|")), len(lines))
-    options = read_yaml("\n".join(line[2:].strip() for line in lines[:n])) or {}
-    return options, "\n".join(lines[n:])
+    return "\n".join(line[2:].strip() for line in lines[:n]), "\n".join(lines[n:])
 
 
-def front_matter(notebook):
-    """Return the YAML of the first raw cell as a dict."""
+def split_options(source, what="a cell's options (#|)"):
+    """Return the `#|` options of a cell as a dict, and its code without them."""
+    text, code = _parts(source)
+    return yaml_dict(text, what), code
+
+
+@dataclass(frozen=True)
+class Front:
+    """The front matter of a page: what the book reads of it, and all that was given."""
+
+    title: str
+    description: str = ""
+    minutes: float | None = None
+    card: str = ""
+    numbered: bool = True
+    given: dict = field(default_factory=dict)
+
+
+def page_front(text, path, title):
+    """Return the Front of YAML `text` ("" where there's none); `title` is for one without."""
+    given = yaml_dict(text, f"{path}: the front matter")
+    minutes = given.get("minutes")
+    if minutes is not None and not isinstance(minutes, int | float):
+        raise BookError(f"{path}: minutes in the front matter are a number, not {minutes!r}")
+    return Front(
+        title=str(given.get("title") or title),
+        description=" ".join(str(given.get("description") or "").split()),
+        minutes=minutes,
+        card=str(given.get("card") or ""),
+        numbered=bool(given.get("number-sections", True)),
+        given=given,
+    )
+
+
+def front_matter(notebook, path):
+    """Return the Front of a notebook: the YAML of its first cell, if that is raw between ---.
+
+    Without a title there it's the first heading, or the file's name.
+    """
     first = notebook.cells[0] if notebook.cells else None
-    if first is None or first.cell_type != "raw" or not first.source.startswith("---"):
-        raise BookError("the first cell has to be raw YAML front matter between two lines ---")
-    return read_yaml(first.source.strip().strip("-")) or {}
+    found = None
+    if first is not None and first.cell_type == "raw":
+        found = re.fullmatch(r"\s*---\n(.*?)\n?---\s*", first.source, re.S)
+    headings = (re.search(r"(?m)^#+ +(.+?) *(?:\{.*\})?$", c.source) for c in notebook.cells
+                if c.cell_type == "markdown")  # fmt: skip
+    title = next((heading[1] for heading in headings if heading), Path(path).stem)
+    return page_front(found[1] if found else "", path, title)
+
+
+def has_front_matter(notebook):
+    """Say whether the first cell is raw YAML between two lines ---."""
+    first = notebook.cells[0] if notebook.cells else None
+    return bool(
+        first and first.cell_type == "raw" and re.match(r"\s*---\n.*---\s*\Z", first.source, re.S)
+    )
 
 
 def is_solution(cell):
@@ -106,9 +209,20 @@ def records(notebook):
 
 
 def bands(path, root=ROOT):
-    """Return the declared bands of the lecture at `path` as {name: {low, high, why}}."""
+    """Return the declared bands of the lecture at `path` as {name: {low, high, why}}.
+
+    Raises BookError for a band that lacks one of the three, or whose low isn't below its high.
+    """
     file = Path(root) / "tests" / "expected" / f"{number(path)}.yml"
-    return (read_yaml(file.read_text(encoding="utf-8")) or {}) if file.exists() else {}
+    if not file.exists():
+        return {}
+    found = yaml_dict(file.read_text(encoding="utf-8"), f"tests/expected/{file.name}")
+    for name, band in found.items():
+        whole = isinstance(band, dict) and {"low", "high", "why"} <= set(band)
+        if not (whole and all(isinstance(band[k], int | float) for k in ("low", "high"))
+                and band["low"] <= band["high"]):  # fmt: skip
+            raise BookError(f"band {name} in tests/expected/{file.name} needs low ≤ high and why")
+    return found
 
 
 def heading_before(notebook, index):

@@ -1,7 +1,8 @@
 """Render the website and the decks: with Quarto where it's installed, else with Pandoc alone.
 
-The thin way: notebook to Markdown (here), Markdown to HTML (Pandoc, assets/quarto.lua and two
-templates). It knows the part of Quarto that lectures use and stops at anything else.
+The thin way: notebook to Markdown (here), Markdown to HTML (Pandoc, assets/book.lua, which Quarto
+runs too, assets/quarto.lua and two templates). It knows the part of Quarto that lectures use and
+stops at anything else.
 """
 
 import base64
@@ -23,22 +24,12 @@ import yaml
 from book import ROOT, BookError, colab, frame, notebooks
 
 ASSETS = Path(__file__).parent / "assets"
-PICTURES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
+PICTURES = {"image/png": "png", "image/jpeg": "jpg"}  # what Quarto takes from a notebook
 CELL_OPTIONS = {
-    "label", "fig-cap", "fig-alt", "tbl-cap", "layout-ncol", "echo", "output", "include",
-    "code-fold", "code-summary",
+    "label", "fig-cap", "fig-alt", "tbl-cap", "echo", "output", "include", "code-fold",
+    "code-summary",
 }  # fmt: skip
-
-# What a cell tagged `solution` becomes: folded away on the page, left out of the deck
-SOLUTION = """\
-:::::::: {{.content-hidden when-format="revealjs"}}
-::::::: {{.callout-tip collapse="true" title="Solution"}}
-
-{}
-
-:::::::
-::::::::
-"""
+ALONE = "a figure stands alone in its cell, records in the next one (Quarto numbers them (a), (b))"
 
 
 def fenced(text, attributes=""):
@@ -58,16 +49,20 @@ def output_markdown(output, name, files):
             file = f"{name}-{len(files) + 1}.{suffix}"
             files[file] = base64.b64decode(data[mime])
             return file
+    if other := [mime for mime in data if mime.startswith("image/")]:
+        raise BookError(f"cell {name} shows {other[0]}, which Quarto drops: save it as PNG")
     if "text/markdown" in data:
         text = data["text/markdown"]
     elif "text/html" in data:
         text = fenced(data["text/html"], "{=html}")
-    else:
+    elif "text/plain" in data:
         text = fenced(data["text/plain"])
+    else:
+        raise BookError(f"cell {name} has an output that pages can't show: {', '.join(data)}")
     return f"::: {{.cell-output .cell-output-display}}\n\n{text}\n\n:::\n"
 
 
-def cell_markdown(index, options, code, outputs, folder, files):
+def cell_markdown(index, options, code, outputs, folder, files, tags=()):
     """Return the Markdown of one executed code cell, in the form that Quarto makes of it."""
     unknown = set(options) - CELL_OPTIONS
     if unknown:
@@ -75,7 +70,8 @@ def cell_markdown(index, options, code, outputs, folder, files):
     if options.get("include") is False:
         return ""
     label = options.get("label", f"cell-{index}")
-    parts = [f"::::: {{.cell #cell-{label}}}\n"]
+    marks = f" tags='{json.dumps(list(tags))}'" if tags else ""
+    parts = [f"::::: {{.cell #cell-{label}{marks}}}\n"]
     if options.get("echo", True) and code.strip():
         fold = "".join(
             f' {key}="{str(options[key]).lower() if key == "code-fold" else options[key]}"'
@@ -84,22 +80,20 @@ def cell_markdown(index, options, code, outputs, folder, files):
         )
         parts.append(fenced(code, "{.python .cell-code" + fold + "}"))
     pictures = []
-    for output in outputs if options.get("output", True) else []:
+    outputs = outputs if options.get("output", True) else []
+    displays = [output for output in outputs if output.output_type != "stream"]
+    if label.startswith("fig-") and len(displays) > 1:
+        raise BookError(f"cell {label} shows {len(displays)} things: {ALONE}")
+    for output in outputs:
         before = len(files)
         made = output_markdown(output, label, files)
         (pictures if len(files) > before else parts).append(made)
     alt = str(options.get("fig-alt", "")).replace('"', "&quot;")
     images = [f'![](<{folder}/{file}>){{fig-alt="{alt}"}}' for file in pictures]
-    if label.startswith("fig-") and len(images) == 1:
+    if label.startswith("fig-") and images:
         caption = options.get("fig-cap", "")
-        image = images[0].replace("![]", f"![{caption}]").replace("{", f"{{#{label} ", 1)
-        parts.append(f"\n{image}\n")
-    elif label.startswith("fig-"):
-        columns = f' layout-ncol="{options["layout-ncol"]}"' if "layout-ncol" in options else ""
-        body = "\n".join([*images, "", options.get("fig-cap", "")])
-        parts.append(f"\n:::: {{#{label}{columns}}}\n{body}\n::::\n")
-    else:
-        parts += [f"\n{image}\n" for image in images]
+        images = [images[0].replace("![]", f"![{caption}]").replace("{", f"{{#{label} ", 1)]
+    parts += [f"\n{image}\n" for image in images]
     if label.startswith("tbl-"):
         parts[1 if options.get("echo", True) else 0] += f"\n:::: {{#{label}}}\n"
         parts.append(f"\n{options.get('tbl-cap', '')}\n::::\n")
@@ -115,12 +109,12 @@ def source_markdown(path):
         notebook = notebooks.read(path)
         folder, parts = f"{path.stem}_files", []
         for i, cell in enumerate(notebook.cells):
-            made, solution = cell.source, notebooks.is_solution(cell)
+            made = cell.source
             if cell.cell_type == "code":
                 options, code = notebooks.split_options(made)
-                options |= {"code-fold": False} if solution else {}
-                made = cell_markdown(i, options, code, cell.outputs, folder, files)
-            parts.append(SOLUTION.format(made) if solution else made)
+                tags = cell.metadata.get("tags", ())
+                made = cell_markdown(i, options, code, cell.outputs, folder, files, tags)
+            parts.append(made)
         text = "\n\n".join(parts)
 
     def include(match):
@@ -215,11 +209,12 @@ def sidebar(items, titles, here, up):
 
 
 def page_data(root, page):
-    """Return the front matter of a page, from the YAML between its first two lines ---."""
+    """Return the Front of a page."""
     path = root / page
     if path.suffix == ".ipynb":
-        return notebooks.front_matter(notebooks.read(path))
-    return notebooks.read_yaml(path.read_text(encoding="utf-8").split("---")[1])
+        return notebooks.front_matter(notebooks.read(path), path)
+    found = re.match(r"\A\s*---\n(.*?)\n---\s*$", path.read_text(encoding="utf-8"), re.S | re.M)
+    return notebooks.page_front(found[1] if found else "", path, path.stem)
 
 
 def render_thin(root, out):
@@ -227,7 +222,7 @@ def render_thin(root, out):
     book = notebooks.config(root)
     pages = notebooks.pages(root)
     meta = {page: page_data(root, page) for page in pages}
-    titles = {page: str(data["title"]) for page, data in meta.items()}
+    titles = {page: front.title for page, front in meta.items()}
     libs = out / "site_libs"
     shutil.copytree(ASSETS, libs / "book", ignore=shutil.ignore_patterns("*.lua", "*.html"))
     reveal = Path(find_spec("sphinx_revealjs").origin).parent / "_static" / "revealjs"
@@ -257,20 +252,17 @@ def render_thin(root, out):
             for key, j in (("previous", i - 1), ("next", i + 1))
             if 0 <= j < len(pages)
         }
-        repository = lecture and book["website"].get("repo-url")
         variables = {
             "book-title": book["website"]["title"],
             "book-root": str(root),
             "bibliography": [str(root / book["bibliography"])],
             "up": up or "./",
             "link-citations": True,
-            "deck-url": f"{target.stem}.slides.html" if lecture else False,
-            "colab-file": f"{up}colab/{Path(page).name}" if lecture else False,
-            "colab-url": repository and colab.url(repository, Path(page).name),
+            "book-page": page,
             **neighbours,
         }
         links = sidebar(book["website"]["sidebar"]["contents"], titles, page, up)
-        numbered = meta[page].get("number-sections", True)
+        numbered = meta[page].numbered
         folder = root / Path(page).parent
         try:
             made = pandoc(text, "html", "page.html", variables, folder, links, numbered)
@@ -291,11 +283,31 @@ def prepare(root=ROOT):
     frame.write(root)
 
 
+def offline(folder):
+    """Take out of a site that Quarto made what it loads from other hosts; return the files changed.
+
+    Quarto adds require.js and jQuery to each notebook that has HTML among its outputs, as some
+    widgets want them. Explorers and quiz questions bring all that they need.
+    """
+    changed = []
+    for path in sorted(Path(folder).rglob("*.html")):
+        text = path.read_text(encoding="utf-8")
+        kept = re.sub(r'<script src="https?://[^"]*"[^>]*></script>\n?', "", text)
+        kept = re.sub(r"<script[^>]*>define\('jquery'.*?</script>\n?", "", kept)
+        if kept != text:
+            path.write_text(kept, encoding="utf-8")
+            changed.append(path)
+    return changed
+
+
 def render_quarto(root, out):
-    """Render the project with the real Quarto into the folder `out`."""
+    """Render the project with the real Quarto into the folder `out`; print what it warns of."""
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     command = ["quarto", "render", "--output-dir", os.path.relpath(out, root)]
     done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True)
+    for line in done.stderr.splitlines():
+        if re.search(r"WARN|\[W\]", line):
+            print(f"quarto: {line.strip()}")
     if done.returncode:
         said = (done.stderr.strip() or "no message").splitlines()
         raise BookError(f"quarto render failed ({said[-1]}); run it by hand to see all it says")
@@ -304,12 +316,17 @@ def render_quarto(root, out):
 def render(root=ROOT, out=None):
     """Render the book into `_site/`, replacing it only when all pages are made.
 
-    Returns the engine's name, "Quarto" or "Pandoc".
+    The old site goes away by one renaming and the new one comes by another; what a killed run left
+    between the two, or half made, is put right at the next start. Returns the engine's name,
+    "Quarto" or "Pandoc".
     """
     root = Path(root)
     out = Path(out or root / "_site")
-    fresh = out.with_name(out.name + ".part")
-    shutil.rmtree(fresh, ignore_errors=True)
+    fresh, old = out.with_name(out.name + ".part"), out.with_name(out.name + ".old")
+    if old.exists() and not out.exists():
+        old.rename(out)
+    for left in (fresh, old):
+        shutil.rmtree(left, ignore_errors=True)
     fresh.mkdir(parents=True)
     quarto = shutil.which("quarto")
     try:
@@ -318,6 +335,10 @@ def render(root=ROOT, out=None):
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
-    shutil.rmtree(out, ignore_errors=True)
+    if out.exists() or out.is_symlink():
+        out.rename(old)
     fresh.rename(out)
+    if old.is_symlink():
+        old.unlink()
+    shutil.rmtree(old, ignore_errors=True)
     return "Quarto" if quarto else "Pandoc"

@@ -45,6 +45,11 @@ def listed(folder=None):
     return found
 
 
+def in_book(name):
+    """Say whether data file `name` has to be read from data/: not on Colab, unless it's packed."""
+    return name in listed(DATA) or (DATA / "README.md").is_file()
+
+
 @functools.cache
 def data_path(name):
     """Return the path of data file `name`; the arguments and errors are `helpers.data_path`'s."""
@@ -102,11 +107,12 @@ def image_set(file, name):
     import keras
 
     keys = ("x_train", "y_train", "x_test", "y_test")
-    cached = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets"
-    if file in listed(DATA):
+    if in_book(file):
         with np.load(data_path(file), allow_pickle=False) as packed:
             arrays = [packed[key] for key in keys]
     else:
+        home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
+        cached = Path(home) / "datasets"
         if (cached / f"{name}.npz").is_file():
             with np.load(cached / f"{name}.npz", allow_pickle=False) as packed:
                 arrays = [packed[key] for key in keys]

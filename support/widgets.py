@@ -123,7 +123,8 @@ def explorer(frames, sliders, alt, plane, scale):
         n, h, w = images.shape[:3]
         columns = counts[1] if len(counts) == 2 else max(1, min(n, 600 // w))
         data |= {"w": w, "h": h, "columns": columns, "width": w * scale}
-        fallback = f'<img src="{_address(_sprite(images, columns))}" alt="{html.escape(alt)}">'
+        picture = _address(_sprite(images, columns))  # nostretch: Quarto's decks leave it in place
+        fallback = f'<img class="nostretch" src="{picture}" alt="{html.escape(alt)}">'
     if plane is not None:
         data["plane"] = _address(_bytes(np.asarray(plane)))
     code = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
@@ -164,6 +165,9 @@ def quiz(question, right, wrong):
     """
     if not wrong:
         raise ValueError(f"the question {question!r} has no wrong choice")
+    texts = [choice for choice, _ in [right, *wrong]]
+    if twice := {text for text in texts if texts.count(text) > 1}:
+        raise ValueError(f"the question {question!r} has the choice {sorted(twice)[0]!r} twice")
     choices = [("right", "Right", *right), *(("wrong", "No", *choice) for choice in wrong)]
     choices.sort(key=lambda choice: hashlib.sha256(choice[2].encode()).hexdigest())
     name = "quiz-" + hashlib.sha256(question.encode()).hexdigest()[:10]

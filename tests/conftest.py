@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items):
     places |= {name: 1000 + i for i, name in enumerate(LAST)}
     items.sort(key=lambda item: places.get(item.module.__name__, len(ORDER)))
     for item in items:  # what executes lectures: `make check` leaves it out
-        if {"executed", "fresh", "colab_run"} & set(getattr(item, "fixturenames", ())):
+        if {"executed", "fresh"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("lectures")
 
 

@@ -155,6 +155,7 @@ def run_colab(number, folder, code=None):
     return execute.run(path, env=colab_environment(folder), cwd=empty, quiet=True)
 
 
+@pytest.mark.lectures
 @pytest.mark.parametrize("number", LECTURES)
 def test_set_up_and_data_cells_run(number, tmp_path):
     code = "print(helpers.__file__)\nprint(helpers.load_mnist()[0][0].shape)"
@@ -164,12 +165,14 @@ def test_set_up_and_data_cells_run(number, tmp_path):
     assert shape == "(60000, 28, 28)"
 
 
+@pytest.mark.lectures
 def test_the_guard_keeps_the_book_out(tmp_path):
     code = f"open({str(ROOT / 'helpers.py')!r})"
     with pytest.raises(BookError, match="opened a file of the book"):
         run_colab(WHOLE, tmp_path, code)
 
 
+@pytest.mark.lectures
 @pytest.mark.parametrize("number", LECTURES)
 def test_whole_notebook_gives_the_recorded_values(number, tmp_path, request):
     if number != WHOLE and not request.config.getoption("--colab-whole"):

@@ -43,7 +43,7 @@ def test_card_has_the_picture_that_the_lecture_names(number, parts):
     cards, root = parts
     assert f"(lectures/{LECTURES[number].name})" in cards["cards"]
     notebook = notebooks.read(LECTURES[number])
-    wanted = notebooks.front_matter(notebook)["card"]
+    wanted = notebooks.front_matter(notebook, LECTURES[number]).card
     text = json.loads(LECTURES[number].read_text("utf-8"))["cells"]
     (cell,) = [c for c in text if f"#| label: {wanted}\n" in "".join(c["source"])]
     assert f"cards/{number}.png" in cards["cards"]

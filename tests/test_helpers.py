@@ -32,6 +32,18 @@ def test_psnr_is_scikit_images():
     assert helpers.psnr(x, y) == pytest.approx(peak_signal_noise_ratio(x, y, data_range=1.0))
     with pytest.raises(ValueError, match="have shapes"):
         helpers.psnr(x, y[:2])
+    assert helpers.psnr(x, x) == np.inf
+
+
+@pytest.mark.parametrize(
+    "x",
+    [np.full((1, 28, 28), 200, "uint8"), np.full((1, 28, 28), np.nan), -np.ones((1, 28, 28)),
+     np.zeros((0, 28, 28))],
+)  # fmt: skip
+def test_pictures_in_another_range_are_refused(x):
+    for measure in (helpers.judge, lambda x: helpers.psnr(x, x)):
+        with pytest.raises(ValueError, match=r"images need values in \[0, 1\]"):
+            measure(x)
 
 
 def test_frechet_is_the_closed_form_and_zero_for_the_same():

@@ -152,7 +152,8 @@ def test_claims():
 
 
 def test_claims_changed_by_one_reader_are_whole_for_the_next():
-    helpers.load_claims()["premium"] = 0
+    claims = helpers.load_claims()
+    claims["premium"] = 0
     assert helpers.load_claims()["premium"].min() > 0
 
 
