@@ -1,45 +1,15 @@
-"""Lecture 8: formulas against sympy and automatic differentiation, its maker against its cells."""
-
-import ast
-import importlib.util
-import sys
+"""Lecture 8: formulas against sympy and automatic differentiation."""
 
 import keras
-import nbformat
 import numpy as np
 import pytest
 import sympy
-from keras import layers, ops
+from conftest import LECTURES
+from keras import ops
 
-from book import ROOT
+from book import definitions
 
-LECTURE = ROOT / "lectures" / "08-generative-adversarial-networks.ipynb"
-
-
-@pytest.fixture(scope="module")
-def defined():
-    """The source of each function and class that the lecture defines, by name; the last one."""
-    notebook = nbformat.read(LECTURE, as_version=4)
-    found = {}
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and "solution" not in cell.metadata.get("tags", []):
-            for node in ast.parse(cell.source).body:
-                if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                    found.setdefault(node.name, ast.get_source_segment(cell.source, node))
-    return found
-
-
-@pytest.fixture
-def names(defined):
-    """A function that runs definitions of the lecture and returns the namespace."""
-
-    def run(*wanted):
-        space = {"keras": keras, "layers": layers, "ops": ops, "np": np}
-        for name in wanted:
-            exec(defined[name], space)
-        return space
-
-    return run
+LECTURE = LECTURES["08"]
 
 
 def test_the_best_discriminator_maximises_the_value():
@@ -57,14 +27,31 @@ def test_the_value_at_equal_distributions_is_minus_log_4():
     assert sympy.simplify(density / p + sympy.log(4)) == 0
 
 
-def test_the_value_is_twice_the_divergence_less_log_4(names):
-    space = names("bump", "data_density", "value", "divergence")
+def test_the_value_is_twice_the_divergence_less_log_4():
     line = np.linspace(-20, 20, 8001)
-    space |= {"line": line, "cell": line[1] - line[0]}
-    space["value"].__globals__.update(space)
-    p, q = space["data_density"](line), space["bump"](line, 0, 1.5)
-    value = space["value"](p / (p + q), p, q)
-    assert value == pytest.approx(-np.log(4) + 2 * space["divergence"](p, q), abs=1e-8)
+    names = ["bump", "data_density", "value", "divergence"]
+    lecture = definitions.take(LECTURE, names, cell=line[1] - line[0])
+    p, q = lecture.data_density(line), lecture.bump(line, 0, 1.5)
+    value = lecture.value(p / (p + q), p, q)
+    assert value == pytest.approx(-np.log(4) + 2 * lecture.divergence(p, q), abs=1e-8)
+
+
+def test_far_apart_the_divergence_stays_and_the_wasserstein_distance_grows_tenfold():
+    line = np.linspace(-8, 60, 20_001)
+    names = ["bump", "data_density", "divergence"]
+    lecture = definitions.take(LECTURE, names, cell=line[1] - line[0])
+    p, carried = lecture.data_density(line) + 1e-200, []
+    for place in (4.5, 45):
+        q = lecture.bump(line, place, 0.5) + 1e-200
+        assert lecture.divergence(p, q) == pytest.approx(np.log(2), abs=0.004)
+        carried.append(np.sum(np.abs(np.cumsum(p - q))) * lecture.cell**2)
+    assert carried[1] / carried[0] == pytest.approx(10, abs=0.5)
+
+
+def test_a_soft_penalty_lets_the_slope_exceed_one_by_the_distance_over_two_lambda():
+    r, lam, slope = sympy.symbols("r lambda s", positive=True)
+    gain = r * slope - lam * (slope - 1) ** 2  # two heaps at distance r, one slope between them
+    assert sympy.simplify(sympy.solve(sympy.diff(gain, slope), slope)[0] - 1 - r / (2 * lam)) == 0
 
 
 def test_slopes_of_the_two_generator_losses():
@@ -74,16 +61,16 @@ def test_slopes_of_the_two_generator_losses():
     assert sympy.simplify(sympy.diff(-sympy.log(sigmoid), a) + 1 - sigmoid) == 0
 
 
-def test_the_saturating_loss_is_the_mean_of_log_one_minus_d(names):
-    loss = names("saturating_loss")["saturating_loss"]
+def test_the_saturating_loss_is_the_mean_of_log_one_minus_d():
+    loss = definitions.take(LECTURE, ["saturating_loss"]).saturating_loss
     logit = np.array([[-3.0], [0.5], [2.0]], "float32")
     expected = np.mean(np.log(1 - 1 / (1 + np.exp(-logit))))
     assert float(loss(None, logit)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_critics_slope_is_its_gradient(names):
+def test_the_critics_slope_is_its_gradient():
     keras.utils.set_random_seed(0)
-    critic = names("Critic")["Critic"](16)
+    critic = definitions.take(LECTURE, ["Critic"]).Critic(16)
     x = np.random.default_rng(0).normal(size=(50, 2)).astype("float32")
     critic(x)
     written = ops.convert_to_numpy(critic.slope(x))
@@ -107,18 +94,17 @@ def test_the_critics_slope_is_its_gradient(names):
     assert np.allclose(written, exact, atol=1e-6)
 
 
-def test_each_player_moves_only_its_own_weights(names):
-    dense, maker = (
-        names("dense")["dense"],
-        load_maker(),
-    )  # its functions are the lecture's, see below
+def test_each_player_moves_only_its_own_weights():
+    names = ["dense", "adversaries", "teach_generator", "teach_discriminator"]
+    lecture = definitions.take(LECTURE, names)
     keras.utils.set_random_seed(0)
-    players = maker.adversaries(dense(3, [8], 2), dense(2, [8], 1), 0.01, 0.01)
-    random = np.random.default_rng(0)
-    real = random.normal(size=(16, 2)).astype("float32")
+    networks = lecture.dense(3, [8], 2), lecture.dense(2, [8], 1)
+    players = lecture.adversaries(*networks, 0.01, 0.01)
+    rng = np.random.default_rng(0)
+    real = rng.normal(size=(16, 2)).astype("float32")
     moves = {
-        0: lambda: maker.teach_generator(players, 16, random),
-        1: lambda: maker.teach_discriminator(players, real, random),
+        0: lambda: lecture.teach_generator(players, 16, rng),
+        1: lambda: lecture.teach_discriminator(players, real, rng),
     }
     for _ in range(2):  # twice, so that the flag is switched back and forth
         for mover, move in moves.items():
@@ -128,20 +114,3 @@ def test_each_player_moves_only_its_own_weights(names):
                 pairs = zip(before[i], player.get_weights(), strict=True)
                 same = all(np.array_equal(a, b) for a, b in pairs)
                 assert same == (i != mover)
-
-
-def load_maker():
-    """data/make_gan.py as a module."""
-    sys.path.insert(0, str(ROOT / "data"))
-    path = ROOT / "data" / "make_gan.py"
-    spec = importlib.util.spec_from_file_location("make_gan", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_maker_has_the_lectures_functions(defined):
-    tree = ast.parse((ROOT / "data" / "make_gan.py").read_text())
-    made = {n.name: ast.dump(n) for n in tree.body if isinstance(n, ast.FunctionDef)}
-    for name in sorted(set(made) - {"main"}):
-        assert ast.dump(ast.parse(defined[name]).body[0]) == made[name], name

@@ -327,12 +327,15 @@ def test_links_and_pictures_of_a_page_exist(name, opened, made):
     targets = page.evaluate(
         "[...document.querySelectorAll('a[href], img[src]')].map(e => e.href || e.src)"
     )
+    own = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
     for target in targets:
         if target.startswith(address) and not target.endswith("#"):
             path, _, anchor = unquote(target.removeprefix(f"{address}/")).partition("#")
             path = path or "index.html"
             assert (site / path).is_file(), f"{name} links to {path}, which isn't there"
-            if anchor and path.endswith(".html"):
+            if path == name:
+                assert not anchor or anchor in own, f"no #{anchor} in {path}"
+            elif anchor and path.endswith(".html"):
                 assert f'id="{anchor}"' in (site / path).read_text("utf-8"), (
                     f"no #{anchor} in {path}"
                 )
