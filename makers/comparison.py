@@ -35,7 +35,7 @@ SETTINGS = {
     "seeds": [1, 2, 3],
     "steps": {"vae": 4200, "gan": 2100, "flow": 820, "diffusion": [1350, 2000], "pixels": 930},
 }
-COLUMNS = ("frechet", "precision", "recall", "strict_precision", "nats", "seconds_per_1000")
+COLUMNS = ("frechet", "precision", "recall", "density", "coverage", "nats", "seconds_per_1000")
 COLUMNS += ("parameters", "training")
 
 
@@ -89,7 +89,7 @@ def main(folder):
             results[family, seed] = dict(np.load(path, allow_pickle=False))
             said = zip(COLUMNS, results[family, seed]["row"], strict=True)
             print(family, seed, *(f"{name} {value:.4g}" for name, value in said), flush=True)
-    rows = np.array([[results[f, s]["row"] for s in seeds] for f in FAMILIES])  # (5, 3, 8)
+    rows = np.array([[results[f, s]["row"] for s in seeds] for f in FAMILIES])  # (5, 3, 9)
     arrays = {name: rows[:, :, i] for i, name in enumerate(COLUMNS)}
     arrays["families"] = np.array(FAMILIES)
     arrays["samples"] = np.stack([results[f, seeds[0]]["samples"] for f in FAMILIES])

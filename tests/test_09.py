@@ -1,39 +1,20 @@
 """Lecture 9: formulas against simulation, the checkpoint's code, the text-to-image call."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
-from conftest import parts
+from conftest import LECTURES
 from scipy.stats import multivariate_normal
 
-from book import ROOT, notebooks
+from book import definitions
 
-LECTURE = ROOT / "lectures" / "09-diffusion-models.ipynb"
-SHARED = "level noisy_batch rate embed block attend u_net none"
-TOY = "level islands_at exact perfect islands noisy_islands step_back sample turns centres width"
-
-
-def lecture_parts():
-    """Return the definitions of the lecture."""
-    cells = notebooks.code_cells(notebooks.read(LECTURE))
-    return parts("\n".join(code for _, _, code, _ in cells))
+TOY = ("level", "islands_at", "exact", "perfect", "islands", "noisy_islands", "step_back", "sample")
+TOY += ("centres", "width")
 
 
 @pytest.fixture(scope="module")
 def toy():
-    """The functions of the two-dimensional section, without the rest of the lecture."""
-    found = lecture_parts()
-    space = {"np": np, "pairwise": pairwise, "helpers": type("Helpers", (), {"SEED": 1})}
-    exec("\n".join(found[name] for name in sorted(TOY.split(), key=list(found).index)), space)
-    return space
-
-
-def test_the_maker_of_the_denoiser_has_the_functions_of_the_lecture():
-    lecture = lecture_parts()
-    maker = parts((ROOT / "data" / "make_diffusion.py").read_text(encoding="utf-8"))
-    for name in SHARED.split():
-        assert lecture[name] == maker[name], name
+    """The definitions of the two-dimensional section, without the rest of the lecture."""
+    return vars(definitions.take(LECTURES["09"], TOY))
 
 
 @pytest.mark.parametrize("t", [0.1, 0.4, 0.8])
@@ -53,10 +34,10 @@ def test_the_mixture_and_its_score_are_those_of_scipy(toy, t):
 
 
 def test_the_exact_mean_is_the_mean_of_points_that_became_nearly_x(toy):
-    generator = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     alpha, sigma = toy["level"](0.5)
-    x = toy["islands"](1_000_000, generator)
-    x_t = alpha * x + sigma * generator.normal(size=x.shape)
+    x = toy["islands"](1_000_000, rng)
+    x_t = alpha * x + sigma * rng.normal(size=x.shape)
     place = np.array([[0.5, 0.3]])
     near = np.linalg.norm(x_t - place, axis=1) < 0.05
     assert np.abs(x[near].mean(axis=0) - toy["exact"](place, 0.5)[0][0]).max() < 0.05
@@ -110,7 +91,6 @@ def test_text_to_image_runs_on_a_tiny_random_model():
     )  # fmt: skip
     preprocessor = models.StableDiffusion3TextToImagePreprocessor(reader(True), reader(False))
     task = models.StableDiffusion3TextToImage(backbone, preprocessor)
-    space = {"np": np}
-    exec(lecture_parts()["paint"], space)
-    picture = space["paint"](task, "a b", seed=1, steps=2)
+    lecture = definitions.take(LECTURES["09"], ["paint"])
+    picture = lecture.paint(task, "a b", seed=1, steps=2)
     assert picture.shape == (64, 64, 3) and picture.dtype == np.uint8

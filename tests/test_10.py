@@ -1,32 +1,20 @@
-"""Lecture 10: its maker against its cells; densities, bounds and measures against references."""
-
-import ast
-import sys
+"""Lecture 10: densities, bounds and measures against references."""
 
 import keras
 import numpy as np
 import pytest
+from conftest import LECTURES
 from keras import ops
 
-from book import ROOT, notebooks
+from book import definitions
 
-LECTURE = ROOT / "lectures" / "10-which-generative-model.ipynb"
-MAKER = ROOT / "data" / "make_comparison.py"
-OWN = {"toss", "run", "main"}  # the maker's alone
-
-
-def definitions(source):
-    """Return {name: code without comments} of the functions and classes in `source`."""
-    nodes = ast.parse(source).body
-    return {n.name: ast.unparse(n) for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+NAMES = ("flow", "pull", "standard_normal", "spread", "level", "log_codes", "vae", "bound")
+NAMES += ("pixel_model", "draw_pixels", "inside")
 
 
 @pytest.fixture(scope="module")
-def maker():
-    sys.path.insert(0, str(ROOT / "data"))
-    import make_comparison
-
-    return make_comparison
+def lecture():
+    return definitions.take(LECTURES["10"], NAMES)
 
 
 class Known:
@@ -39,18 +27,9 @@ class Known:
         return next(self.numbers)
 
 
-def test_the_maker_has_the_functions_of_the_lecture():
-    cells = notebooks.code_cells(notebooks.read(LECTURE))
-    lecture = definitions("\n".join(code for _, _, code, _ in cells))
-    made = definitions(MAKER.read_text(encoding="utf-8"))
-    assert set(made) - set(lecture) == OWN
-    for name in set(made) - OWN:
-        assert lecture[name] == made[name], name
-
-
-def test_a_flow_is_undone_and_has_the_determinant_of_its_jacobian(maker):
+def test_a_flow_is_undone_and_has_the_determinant_of_its_jacobian(lecture):
     keras.utils.set_random_seed(0)
-    model, couplings = maker.flow([[1, 0, 1, 0], [0, 1, 0, 1], [1, 1, 0, 0]], 16)
+    model, couplings = lecture.flow([[1, 0, 1, 0], [0, 1, 0, 1], [1, 1, 0, 0]], 16)
     for weight in model.weights:
         weight.assign(0.5 * keras.random.normal(weight.shape, seed=1))
     x = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
@@ -61,14 +40,14 @@ def test_a_flow_is_undone_and_has_the_determinant_of_its_jacobian(maker):
         return x
 
     z, h = push(x), 1e-2
-    assert np.allclose(maker.pull(couplings, z), x, atol=1e-4)
+    assert np.allclose(lecture.pull(couplings, z), x, atol=1e-4)
     columns = [(push(x + h * e) - push(x - h * e)) / (2 * h) for e in np.eye(4, dtype="float32")]
     log_det = np.log(np.abs(np.linalg.det(np.stack(columns, axis=-1))))
     log_p = model.predict(x, verbose=0)[:, 0]
-    assert np.allclose(log_p, maker.standard_normal(z) + log_det, atol=0.02)
+    assert np.allclose(log_p, lecture.standard_normal(z) + log_det, atol=0.02)
 
 
-def test_dequantised_pixels_have_the_slope_that_is_reported(maker):
+def test_dequantised_pixels_have_the_slope_that_is_reported(lecture):
     class Fixed:
         def __init__(self, u):
             self.u = u
@@ -77,24 +56,24 @@ def test_dequantised_pixels_have_the_slope_that_is_reported(maker):
             return np.full(shape, self.u)
 
     x = np.random.default_rng(0).integers(0, 2, (2, 28, 28)).astype("float32")
-    low, high = (maker.spread(x, Fixed(u))[0].astype("float64") for u in (0.399, 0.401))
+    low, high = (lecture.spread(x, Fixed(u))[0].astype("float64") for u in (0.399, 0.401))
     slope = np.log((high - low) / 0.002).sum(axis=1)
-    assert np.allclose(maker.spread(x, Fixed(0.4))[1], slope, rtol=1e-3)
+    assert np.allclose(lecture.spread(x, Fixed(0.4))[1], slope, rtol=1e-3)
 
 
 @pytest.mark.parametrize("sd", [0.5, 1.0])
-def test_the_bound_for_codes_meets_the_exact_density_for_the_perfect_denoiser_only(maker, sd):
+def test_the_bound_for_codes_meets_the_exact_density_for_the_perfect_denoiser_only(lecture, sd):
     def perfect(z, t):
-        alpha, sigma = maker.level(t[:, None])
+        alpha, sigma = lecture.level(t[:, None])
         return alpha * sigma * (1 - sd**2) * z / (sd**2 * alpha**2 + sigma**2)
 
     def shifted(z, t):
         return perfect(z, t) + 0.3
 
     z = sd * np.random.default_rng(0).standard_normal((20_000, 8))
-    exact = (maker.standard_normal(z / sd) - 8 * np.log(sd)).mean()
+    exact = (lecture.standard_normal(z / sd) - 8 * np.log(sd)).mean()
     right, wrong = (
-        exact - maker.log_codes(guess, z, np.random.default_rng(1), k=40).mean()
+        exact - lecture.log_codes(guess, z, np.random.default_rng(1), k=40).mean()
         for guess in (perfect, shifted)
     )
     assert abs(right) < 0.07  # about three standard errors, and the last step's price
@@ -102,21 +81,21 @@ def test_the_bound_for_codes_meets_the_exact_density_for_the_perfect_denoiser_on
     assert wrong - right == pytest.approx(8 * 0.3**2 * span, rel=0.02)
 
 
-def test_more_codes_tighten_the_bound_and_none_exceeds_log_1(maker):
+def test_more_codes_tighten_the_bound_and_none_exceeds_log_1(lecture):
     keras.utils.set_random_seed(0)
-    _, *halves = maker.vae(3, (16, 8), 1.0)
+    _, *halves = lecture.vae(3, (16, 8), 1.0)
     x = np.random.default_rng(0).integers(0, 2, (40, 28, 28)).astype("float32")
-    few, many = (maker.bound(halves, x, np.random.default_rng(1), k).mean() for k in (1, 50))
+    few, many = (lecture.bound(halves, x, np.random.default_rng(1), k).mean() for k in (1, 50))
     assert few < many < 0
 
 
-def test_no_pixel_sees_itself_or_the_future_and_the_sampler_agrees(maker):
+def test_no_pixel_sees_itself_or_the_future_and_the_sampler_agrees(lecture):
     keras.utils.set_random_seed(0)
-    model = maker.pixel_model()
+    model = lecture.pixel_model()
     for i, weight in enumerate(model.weights):
         weight.assign(0.15 * keras.random.normal(weight.shape, seed=i))
     u = np.random.default_rng(0).random((784, 4))
-    x = maker.draw_pixels(model, 4, Known(u))
+    x = lecture.draw_pixels(model, 4, Known(u))
     logits = model.predict(x, verbose=0)
     gap = 1 / (1 + np.exp(-logits.reshape(4, 784))) - u.T  # ink where the chance is larger
     clear = np.abs(gap) > 1e-3  # ties by rounding aside
@@ -128,11 +107,20 @@ def test_no_pixel_sees_itself_or_the_future_and_the_sampler_agrees(maker):
     assert change[:, : 14 * 28 + 10].max() < 1e-4 < 1e-2 < change[:, 14 * 28 + 10 :].max()
 
 
-def test_precision_is_the_share_inside_balls(maker):
-    random = np.random.default_rng(0)
-    a, b = random.normal(size=(40, 3)), random.normal(size=(50, 3)) + 0.5
+def test_a_point_is_inside_the_balls_to_the_kth_neighbour(lecture):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(40, 3)), rng.normal(size=(50, 3)) + 0.5
     apart = np.linalg.norm(b[:, None] - b, axis=-1)
     radius = np.sort(apart, axis=1)[:, 3]  # the third neighbour, itself not counted
-    inside = [np.any(np.linalg.norm(p - b, axis=1) <= radius) for p in a]
-    assert maker.share_inside(a, b) == np.mean(inside)
-    assert maker.share_inside(a, a) == 1
+    expected = np.linalg.norm(a[:, None] - b, axis=-1) <= radius
+    assert np.array_equal(lecture.inside(a, b, 3), expected)
+    assert lecture.inside(a, a, 3).any(axis=1).all()
+
+
+def test_density_and_coverage_of_the_same_distribution_are_near_their_means(lecture):
+    """Naeem et al. (2020): density has mean 1, coverage 1 - 2^-k for equal distributions, k = 5."""
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(2, 1500, 4))
+    among = lecture.inside(a, b, 5)
+    assert among.sum(axis=1).mean() / 5 == pytest.approx(1, abs=0.1)
+    assert among.any(axis=0).mean() == pytest.approx(1 - 2**-5, abs=0.02)
