@@ -6,6 +6,7 @@ package beside it only what the lecture reaches: functions, constants, imports a
 
 import ast
 import hashlib
+import json
 import symtable
 from pathlib import Path
 
@@ -128,6 +129,22 @@ def reached(code, root=ROOT):
     return "\n".join(f"# {name}.{used}\n{text}" for (name, used), text in sorted(parts.items()))
 
 
+def content(path):
+    """Return the hash of what a lecture can see of a data file.
+
+    These are its bytes; of a checkpoint its weights and notes, but for the note that says which
+    code trained it, so that this one can be renewed when names in that code have changed.
+    """
+    raw = Path(path).read_bytes()
+    if Path(path).suffix != ".safetensors":
+        return sha(raw)
+    size = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8 : 8 + size])
+    notes = json.loads(header.pop("__metadata__", {}).get("notes", "{}"))
+    notes.pop("made_from", None)
+    return sha(json.dumps([header, notes], sort_keys=True).encode() + raw[8 + size :])
+
+
 def fingerprint(path, data, root=ROOT):
     """Return the hashes of code, helpers and data that the outputs of a lecture depend on.
 
@@ -138,7 +155,7 @@ def fingerprint(path, data, root=ROOT):
     return {
         "code": sha(normal_form(code)),
         "helpers": sha(reached(code, root)),
-        "data": {n: sha(f.read_bytes()) if f.exists() else "missing" for n, f in files.items()},
+        "data": {n: content(f) if f.exists() else "missing" for n, f in files.items()},
     }
 
 

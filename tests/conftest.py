@@ -14,7 +14,14 @@ from book import ROOT, BookError, check, execute, notebooks, render, slides
 LECTURES = {notebooks.number(path): path for path in notebooks.lectures()}
 
 # Quick tests first: what needs no execution fails within a minute.
-ORDER = ("test_files", "test_book", "test_fingerprint", "test_definitions", "test_frame")
+ORDER = (
+    "test_files",
+    "test_structure",
+    "test_book",
+    "test_fingerprint",
+    "test_definitions",
+    "test_frame",
+)
 ORDER += ("test_helpers", "test_loaders", "test_makers", "test_networks", "test_widgets")
 LAST = ("test_site", "test_lectures", "test_colab")
 
@@ -145,8 +152,8 @@ rate = 0.01
 (x, _), _ = helpers.load_mnist()
 fig = helpers.image_grid([x[:2] / 255])
 plt.show()
-helpers.record("a_value", helpers.psnr(x[0] / 255, x[1] / 255), "dB")
 """
+RECORD = 'helpers.record("a_value", helpers.psnr(x[0] / 255, x[1] / 255), "dB")'
 
 
 @pytest.fixture(scope="session")
@@ -161,6 +168,9 @@ def executed_book(tmp_path_factory):
     shutil.copytree(ROOT / "support", root / "support")
     (root / "tests" / "expected" / "01.yml").write_text("a_value: {low: 0, high: 99, why: x}\n")
     path = small_lecture(LECTURE, root / "lectures" / "01-small.ipynb")
+    notebook = nbformat.read(path, 4)
+    notebook.cells.append(nbformat.v4.new_code_cell(RECORD))
+    nbformat.write(notebook, path)
     assert list(execute.execute([path], root=root)) == ["01-small"]
     return root
 

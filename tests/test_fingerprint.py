@@ -1,9 +1,12 @@
 """book/fingerprint.py: what makes stored outputs stale, and what doesn't."""
 
+import json
 import shutil
 
+import numpy as np
 import pytest
 from conftest import LECTURES, ROOT, spoil
+from safetensors.numpy import save_file
 
 from book import BookError, check, execute, fingerprint, notebooks
 
@@ -113,3 +116,16 @@ def test_changed_data_makes_a_lecture_stale(stored):
     with open(root / "data" / "mnist.npz", "ab") as file:
         file.write(b"!")
     assert "data" in fingerprint.stale(path, root)
+
+
+def test_a_checkpoint_counts_by_its_weights_and_notes_but_not_by_who_trained_it(tmp_path):
+    path = tmp_path / "a.safetensors"
+
+    def hash_of(weights, **notes):
+        save_file({"00": np.array(weights, "float32")}, path, {"notes": json.dumps(notes)})
+        return fingerprint.content(path)
+
+    first = hash_of([1, 2], log=[3], made_from={"hash": "a"})
+    assert first == hash_of([1, 2], log=[3], made_from={"hash": "b"})
+    assert first != hash_of([1, 3], log=[3], made_from={"hash": "a"})
+    assert first != hash_of([1, 2], log=[4], made_from={"hash": "a"})
