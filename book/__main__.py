@@ -76,6 +76,14 @@ def prepare_only(args):
     render.prepare()
 
 
+def offline_only(args):
+    import os
+
+    from book import render
+
+    render.offline(os.environ.get("QUARTO_PROJECT_OUTPUT_DIR", ROOT / "_site"))
+
+
 def check_only(args):
     from book import check
 
@@ -106,6 +114,7 @@ def main():
         ("execute", execute_only, "execute what is stale"),
         ("render", render_only, "render website, decks and Colab notebooks into _site/"),
         ("prepare", prepare_only, "write what rendering needs besides the lectures (Quarto asks)"),
+        ("offline", offline_only, "take what loads from other hosts out of a site (Quarto asks)"),
         ("check", check_only, "check the structure of lectures, data and repository"),
         ("sweep", sweep_only, "run a lecture over seeds and backends, sum up its records"),
         ("slides-pdf", slides_pdf, "print every deck to _site/slides-pdf/"),

@@ -5,7 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from book import ROOT, BookError, definitions, fingerprint, notebooks
+from book import ROOT, BookError, definitions, fingerprint, notebooks, render
 from support import files
 
 LECTURE_BYTES = 3_000_000
@@ -29,7 +29,7 @@ def prose(notebook):
 
 
 def check_figures(notebook):
-    """Every picture has a label, a caption and an alt text that isn't the caption."""
+    """Every picture is alone in its cell and has a label, a caption and another alt text."""
     for i, options, _, outputs in notebooks.code_cells(notebook):
         pictures = any(kind.startswith("image/") for o in outputs for kind in o.get("data", {}))
         label = str(options.get("label", ""))
@@ -38,6 +38,12 @@ def check_figures(notebook):
         if not (pictures or label.startswith("fig-")):
             continue
         name = label or f"in cell {i}"
+        displays = [output for output in outputs if output.output_type != "stream"]
+        if len(displays) > 1:
+            yield f"figure {name} shows {len(displays)} things: {render.ALONE}"
+        for kind in {kind for o in displays for kind in o.get("data", {})}:
+            if kind.startswith("image/") and kind not in render.PICTURES:
+                yield f"figure {name} is {kind}, which Quarto drops: save it as PNG"
         if label.startswith("fig-") and not outputs:
             yield f"figure {name} is empty: its cell has no output"
         for key, what in (("fig-cap", "caption"), ("fig-alt", "alt text")):
@@ -84,7 +90,7 @@ def check_imports(index, code):
 
 
 def check_solutions(notebook):
-    """A solution follows an exercise and can be folded by Quarto too."""
+    """A solution follows an exercise, and both renderers know it as one."""
     for i, cell in enumerate(notebook.cells):
         if not notebooks.is_solution(cell):
             continue
@@ -94,6 +100,15 @@ def check_solutions(notebook):
             options, _ = notebooks.split_options(cell.source)
             if (options.get("code-fold"), options.get("code-summary")) != (True, "Solution"):
                 yield f"solution in cell {i} lacks #| code-fold: true, #| code-summary: Solution"
+        elif not re.fullmatch(r"::: \{\.solution\}\n.*\n:::", cell.source.strip(), re.S):
+            yield f"solution in cell {i} doesn't stand between ::: {{.solution}} and :::"
+
+
+def check_maths(notebook):
+    """No TeX that the Pandoc inside Quarto 1.7 doesn't know."""
+    for i, cell in enumerate(notebook.cells):
+        if cell.cell_type == "markdown" and (found := re.search(r"\\Big[lr]\b", cell.source)):
+            yield f"cell {i} has {found[0]}, which Quarto 1.7 doesn't know: write \\Big"
 
 
 def check_references(notebook, root):
@@ -144,7 +159,7 @@ def check_lecture(path, root=ROOT):
         notebook = notebooks.read(path)
         given = notebooks.front_matter(notebook, path).given
         problems = [f"front matter has no {key}" for key in FRONT if key not in given]
-        for check_part in (check_figures, check_code, check_solutions):
+        for check_part in (check_figures, check_code, check_solutions, check_maths):
             problems += check_part(notebook)
         problems += check_references(notebook, root)
         problems += check_records(notebook, path, root)

@@ -1,7 +1,7 @@
 """Write what the book says of itself: cards of the lectures, status, bands, places of terms.
 
-The pages index.qmd, status.qmd and glossary.qmd show the files that this writes into _parts/;
-assets/book.lua puts them there, in Quarto and in the thin renderer alike.
+The pages index.qmd, status.qmd and glossary.qmd, and the lectures' own, show what this writes into
+_parts/; assets/book.lua puts it there, in Quarto and in the thin renderer alike.
 """
 
 import base64
@@ -10,7 +10,7 @@ import json
 import os
 import re
 
-from book import ROOT, notebooks
+from book import ROOT, colab, notebooks
 
 
 def read(path, root=ROOT):
@@ -102,14 +102,18 @@ def terms(lectures, root):
 
 
 def write(root=ROOT):
-    """Write cards.md, status.md, terms.md and bands.json into _parts/, the cards' pictures too."""
-    lectures = [read(path, root) for path in notebooks.lectures(root)]
+    """Write cards.md, status.md, terms.md, bands.json and ways.json into _parts/, and cards/."""
+    paths = notebooks.lectures(root)
+    lectures = [read(path, root) for path in paths]
     bands = {n: expected(b) for lecture in lectures for n, b in lecture["bands"].items()}
+    repository = notebooks.config(root)["website"].get("repo-url")
+    ways = {p.stem: colab.url(repository, p.name) if repository else "" for p in paths}
     parts = {
         "cards.md": ["::: {.cards}", *(card(lecture, root) for lecture in lectures), ":::"],
         "status.md": [status(lecture, root) for lecture in lectures],
         "terms.md": [terms(lectures, root)] if (root / "glossary.qmd").exists() else [],
         "bands.json": [json.dumps(bands, indent=1)],
+        "ways.json": [json.dumps(ways, indent=1)],
     }
     folder = root / "_parts"
     folder.mkdir(exist_ok=True)

@@ -1,7 +1,8 @@
 """Render the website and the decks: with Quarto where it's installed, else with Pandoc alone.
 
-The thin way: notebook to Markdown (here), Markdown to HTML (Pandoc, assets/quarto.lua and two
-templates). It knows the part of Quarto that lectures use and stops at anything else.
+The thin way: notebook to Markdown (here), Markdown to HTML (Pandoc, assets/book.lua, which Quarto
+runs too, assets/quarto.lua and two templates). It knows the part of Quarto that lectures use and
+stops at anything else.
 """
 
 import base64
@@ -23,22 +24,12 @@ import yaml
 from book import ROOT, BookError, colab, frame, notebooks
 
 ASSETS = Path(__file__).parent / "assets"
-PICTURES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
+PICTURES = {"image/png": "png", "image/jpeg": "jpg"}  # what Quarto takes from a notebook
 CELL_OPTIONS = {
-    "label", "fig-cap", "fig-alt", "tbl-cap", "layout-ncol", "echo", "output", "include",
-    "code-fold", "code-summary",
+    "label", "fig-cap", "fig-alt", "tbl-cap", "echo", "output", "include", "code-fold",
+    "code-summary",
 }  # fmt: skip
-
-# What a cell tagged `solution` becomes: folded away on the page, left out of the deck
-SOLUTION = """\
-:::::::: {{.content-hidden when-format="revealjs"}}
-::::::: {{.callout-tip collapse="true" title="Solution"}}
-
-{}
-
-:::::::
-::::::::
-"""
+ALONE = "a figure stands alone in its cell, records in the next one (Quarto numbers them (a), (b))"
 
 
 def fenced(text, attributes=""):
@@ -58,6 +49,8 @@ def output_markdown(output, name, files):
             file = f"{name}-{len(files) + 1}.{suffix}"
             files[file] = base64.b64decode(data[mime])
             return file
+    if other := [mime for mime in data if mime.startswith("image/")]:
+        raise BookError(f"cell {name} shows {other[0]}, which Quarto drops: save it as PNG")
     if "text/markdown" in data:
         text = data["text/markdown"]
     elif "text/html" in data:
@@ -69,7 +62,7 @@ def output_markdown(output, name, files):
     return f"::: {{.cell-output .cell-output-display}}\n\n{text}\n\n:::\n"
 
 
-def cell_markdown(index, options, code, outputs, folder, files):
+def cell_markdown(index, options, code, outputs, folder, files, tags=()):
     """Return the Markdown of one executed code cell, in the form that Quarto makes of it."""
     unknown = set(options) - CELL_OPTIONS
     if unknown:
@@ -77,7 +70,8 @@ def cell_markdown(index, options, code, outputs, folder, files):
     if options.get("include") is False:
         return ""
     label = options.get("label", f"cell-{index}")
-    parts = [f"::::: {{.cell #cell-{label}}}\n"]
+    marks = f" tags='{json.dumps(list(tags))}'" if tags else ""
+    parts = [f"::::: {{.cell #cell-{label}{marks}}}\n"]
     if options.get("echo", True) and code.strip():
         fold = "".join(
             f' {key}="{str(options[key]).lower() if key == "code-fold" else options[key]}"'
@@ -86,22 +80,20 @@ def cell_markdown(index, options, code, outputs, folder, files):
         )
         parts.append(fenced(code, "{.python .cell-code" + fold + "}"))
     pictures = []
-    for output in outputs if options.get("output", True) else []:
+    outputs = outputs if options.get("output", True) else []
+    displays = [output for output in outputs if output.output_type != "stream"]
+    if label.startswith("fig-") and len(displays) > 1:
+        raise BookError(f"cell {label} shows {len(displays)} things: {ALONE}")
+    for output in outputs:
         before = len(files)
         made = output_markdown(output, label, files)
         (pictures if len(files) > before else parts).append(made)
     alt = str(options.get("fig-alt", "")).replace('"', "&quot;")
     images = [f'![](<{folder}/{file}>){{fig-alt="{alt}"}}' for file in pictures]
-    if label.startswith("fig-") and len(images) == 1:
+    if label.startswith("fig-") and images:
         caption = options.get("fig-cap", "")
-        image = images[0].replace("![]", f"![{caption}]").replace("{", f"{{#{label} ", 1)
-        parts.append(f"\n{image}\n")
-    elif label.startswith("fig-"):
-        columns = f' layout-ncol="{options["layout-ncol"]}"' if "layout-ncol" in options else ""
-        body = "\n".join([*images, "", options.get("fig-cap", "")])
-        parts.append(f"\n:::: {{#{label}{columns}}}\n{body}\n::::\n")
-    else:
-        parts += [f"\n{image}\n" for image in images]
+        images = [images[0].replace("![]", f"![{caption}]").replace("{", f"{{#{label} ", 1)]
+    parts += [f"\n{image}\n" for image in images]
     if label.startswith("tbl-"):
         parts[1 if options.get("echo", True) else 0] += f"\n:::: {{#{label}}}\n"
         parts.append(f"\n{options.get('tbl-cap', '')}\n::::\n")
@@ -117,12 +109,12 @@ def source_markdown(path):
         notebook = notebooks.read(path)
         folder, parts = f"{path.stem}_files", []
         for i, cell in enumerate(notebook.cells):
-            made, solution = cell.source, notebooks.is_solution(cell)
+            made = cell.source
             if cell.cell_type == "code":
                 options, code = notebooks.split_options(made)
-                options |= {"code-fold": False} if solution else {}
-                made = cell_markdown(i, options, code, cell.outputs, folder, files)
-            parts.append(SOLUTION.format(made) if solution else made)
+                tags = cell.metadata.get("tags", ())
+                made = cell_markdown(i, options, code, cell.outputs, folder, files, tags)
+            parts.append(made)
         text = "\n\n".join(parts)
 
     def include(match):
@@ -260,16 +252,13 @@ def render_thin(root, out):
             for key, j in (("previous", i - 1), ("next", i + 1))
             if 0 <= j < len(pages)
         }
-        repository = lecture and book["website"].get("repo-url")
         variables = {
             "book-title": book["website"]["title"],
             "book-root": str(root),
             "bibliography": [str(root / book["bibliography"])],
             "up": up or "./",
             "link-citations": True,
-            "deck-url": f"{target.stem}.slides.html" if lecture else False,
-            "colab-file": f"{up}colab/{Path(page).name}" if lecture else False,
-            "colab-url": repository and colab.url(repository, Path(page).name),
+            "book-page": page,
             **neighbours,
         }
         links = sidebar(book["website"]["sidebar"]["contents"], titles, page, up)
@@ -294,11 +283,31 @@ def prepare(root=ROOT):
     frame.write(root)
 
 
+def offline(folder):
+    """Take out of a site that Quarto made what it loads from other hosts; return the files changed.
+
+    Quarto adds require.js and jQuery to each notebook that has HTML among its outputs, as some
+    widgets want them. Explorers and quiz questions bring all that they need.
+    """
+    changed = []
+    for path in sorted(Path(folder).rglob("*.html")):
+        text = path.read_text(encoding="utf-8")
+        kept = re.sub(r'<script src="https?://[^"]*"[^>]*></script>\n?', "", text)
+        kept = re.sub(r"<script[^>]*>define\('jquery'.*?</script>\n?", "", kept)
+        if kept != text:
+            path.write_text(kept, encoding="utf-8")
+            changed.append(path)
+    return changed
+
+
 def render_quarto(root, out):
-    """Render the project with the real Quarto into the folder `out`."""
+    """Render the project with the real Quarto into the folder `out`; print what it warns of."""
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     command = ["quarto", "render", "--output-dir", os.path.relpath(out, root)]
     done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True)
+    for line in done.stderr.splitlines():
+        if re.search(r"WARN|\[W\]", line):
+            print(f"quarto: {line.strip()}")
     if done.returncode:
         said = (done.stderr.strip() or "no message").splitlines()
         raise BookError(f"quarto render failed ({said[-1]}); run it by hand to see all it says")

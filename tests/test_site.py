@@ -1,12 +1,19 @@
-"""The rendered site: the written subset of Quarto, and what a real browser sees of it."""
+"""The rendered site: the written subset of Quarto, and what a real browser sees of it.
+
+BOOK_SITE names the folder of a site made before, by Quarto or by the thin renderer, to look at.
+"""
 
 import base64
+import functools
+import http.server
 import io
 import json
 import os
 import re
 import shutil
+import threading
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import unquote
 
 import nbformat
@@ -61,27 +68,33 @@ class Facts(HTMLParser):
         return [(first, " ".join(text.split()).strip()) for first, text in pairs]
 
 
+def copy_of_sample(root):
+    """Copy the sample project to the new folder `root`, with an empty helpers.py."""
+    shutil.copytree(SAMPLE, root)
+    (root / "helpers.py").write_text("")
+    return root
+
+
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory):
-    """The sample project rendered here: (page facts, deck facts, page text)."""
-    root = tmp_path_factory.mktemp("sample") / "project"
-    shutil.copytree(SAMPLE, root)
+    """The sample project rendered here: (page facts, deck facts, page text, deck text)."""
+    root = copy_of_sample(tmp_path_factory.mktemp("sample") / "project")
     out = root / "_out"
     out.mkdir()
+    render.prepare(root)
     render.render_thin(root, out)
     page = (out / "lectures" / "01-gradient-descent.html").read_text("utf-8")
     page = page[page.index("<main") : page.index("</main>")]
     deck = (out / "lectures" / "01-gradient-descent.slides.html").read_text("utf-8")
-    return Facts(page), Facts(deck), page
+    return Facts(page), Facts(deck), page, deck
 
 
 @pytest.fixture(scope="module")
 def quarto():
-    expected = SAMPLE / "expected"
-    return (
-        Facts((expected / "page-main.html").read_text("utf-8")),
-        Facts((expected / "deck-slides.html").read_text("utf-8")),
-    )
+    """The same of the real Quarto; tests/fixtures/quarto/renew.py made it."""
+    names = ("page-main.html", "deck-slides.html")
+    page, deck = ((SAMPLE / "expected" / name).read_text("utf-8") for name in names)
+    return Facts(page), Facts(deck), page, deck
 
 
 def headings(facts):
@@ -115,11 +128,47 @@ def test_deck_has_quartos_alt_texts_and_captions(sample, quarto):
     assert captions <= {text for _, text in Facts.clean(sample[1].captions)}
 
 
-def test_page_hides_notes_and_pauses(sample):
-    text = re.sub(r"<[^>]+>", "", sample[2])
+@pytest.fixture(params=["thin", "quarto"])
+def either(request):
+    """What either renderer made of the sample."""
+    return request.getfixturevalue({"thin": "sample", "quarto": "quarto"}[request.param])
+
+
+def test_page_hides_notes_and_pauses(either):
+    text = re.sub(r"<[^>]+>", "", either[2])
     assert "Ask the room" not in text
     assert ". . ." not in text
     assert "You are looking at the slides" not in text
+    assert "Ask the room" in either[3]
+
+
+FOLD = '<details class="callout callout-tip">|class="callout-[^"]*callout-collapse collapse"'
+
+
+def test_solutions_are_folded_on_the_page_and_absent_from_the_deck(either):
+    page, deck = either[2:]
+    assert "Add one and one" in deck
+    for secret in ("is the secret", "Marking notes"):
+        assert secret not in deck
+        parts = re.split(FOLD, page[: page.index(secret)])
+        assert len(parts) > 1
+        assert not re.search("</details>|<h2", parts[-1]), f"{secret} stands open"
+    assert "code-fold" not in page[page.index("Exercise 1: add") :]
+
+
+def test_explorer_question_and_animation_are_on_page_and_deck(either):
+    for text in either[2:]:
+        assert text.count('<div class="explorer"') == 1
+        assert text.count('<div class="quiz"') == 1
+        assert "IPython.core" not in text
+        assert not re.search(r"Figure.\d+: \(a\)|\(a\)\s*The iterate", text)
+    assert either[0].alts.count("An animation: a blue bar goes to the right.") == 1
+
+
+def test_page_offers_slides_and_colab(either):
+    ways = either[2].partition('class="ways"')[2].partition("</div>")[0]
+    assert 'href="01-gradient-descent.slides.html"' in ways
+    assert 'href="../colab/01-gradient-descent.ipynb"' in ways
 
 
 def test_annotations_are_tied_to_their_explanation(sample):
@@ -138,10 +187,8 @@ def test_annotations_are_tied_to_their_explanation(sample):
     ],
 )
 def test_what_cannot_be_rendered_stops_the_build(text, message, tmp_path):
-    root = tmp_path / "project"
-    shutil.copytree(SAMPLE, root)
+    root = copy_of_sample(tmp_path / "project")
     (root / "index.qmd").write_text(f'---\ntitle: "T"\n---\n\n{text}\n')
-    (root / "helpers.py").write_text("")
     (root / "_site").mkdir()
     (root / "_site" / "index.html").write_text("the last good one")
     with pytest.raises(BookError, match=message):
@@ -151,16 +198,15 @@ def test_what_cannot_be_rendered_stops_the_build(text, message, tmp_path):
 
 
 @pytest.mark.parametrize("works", [True, False])
-def test_quarto_is_used_where_it_is_installed(works, tmp_path, monkeypatch):
-    root = tmp_path / "project"
-    shutil.copytree(SAMPLE, root)
-    (root / "helpers.py").write_text("")
+def test_quarto_is_used_where_it_is_installed(works, tmp_path, monkeypatch, capsys):
+    root = copy_of_sample(tmp_path / "project")
     (root / "_site").mkdir()
     (root / "_site" / "index.html").write_text("old")
     quarto = tmp_path / "bin" / "quarto"
     quarto.parent.mkdir()
     end = 'echo made > "$3/index.html"' if works else "echo bad >&2; exit 1"
-    quarto.write_text(f"#!/bin/sh\n{end}\n")
+    warn = 'echo "[1/2] index.qmd\n[WARNING] Citeproc: citation x not found" >&2'
+    quarto.write_text(f"#!/bin/sh\n{warn}\n{end}\n")
     quarto.chmod(0o755)
     monkeypatch.setenv("PATH", f"{quarto.parent}{os.pathsep}{os.environ['PATH']}")
     if works:
@@ -169,6 +215,7 @@ def test_quarto_is_used_where_it_is_installed(works, tmp_path, monkeypatch):
         with pytest.raises(BookError, match=r"quarto render failed \(bad\)"):
             render.render(root)
     assert (root / "_site" / "index.html").read_text() == ("made\n" if works else "old")
+    assert capsys.readouterr().out == "quarto: [WARNING] Citeproc: citation x not found\n"
 
 
 def test_unknown_cell_option_stops_the_build():
@@ -186,10 +233,51 @@ def test_chromium_is_installed():
         pytest.fail(str(error))
 
 
+class Silent(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder, says nothing, and has an icon for browsers that ask for one."""
+
+    def do_GET(self):
+        if self.path == "/favicon.ico":
+            self.send_response(204)
+            self.end_headers()
+        else:
+            super().do_GET()
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def made(request):
+    """(folder, address) of the site to look at: BOOK_SITE, or the thin renderer's, made here.
+
+    Quarto's pages load a module script and a search index, which browsers refuse to a page that
+    is opened from disk: such a site is looked at through a server.
+    """
+    folder = os.environ.get("BOOK_SITE")
+    folder = Path(folder).resolve() if folder else request.getfixturevalue("site")
+    if not (folder / "site_libs" / "quarto-html").exists():
+        yield folder, folder.as_uri()
+        return
+    handler = functools.partial(Silent, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
 @pytest.fixture
-def opened(browser, site):
-    """A function that opens a page of the site, and the list of what the browser complains of."""
-    pages = []
+def thin(made):
+    """The folder of a site by the thin renderer; skips what Quarto does in its own way."""
+    if not made[1].startswith("file:"):
+        pytest.skip("Quarto has its own search, menu and index")
+    return made[0]
+
+
+@pytest.fixture
+def opened(browser, made):
+    """A function that opens a page of the site and lists what the browser complains of."""
+    pages, address = [], made[1]
 
     def open_page(name, width=1280, height=720, scheme="light", complaints=None):
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
@@ -200,11 +288,11 @@ def opened(browser, site):
             page.on(
                 "request",
                 lambda r: (
-                    not r.url.startswith(("file:", "data:", "blob:"))
+                    not r.url.startswith((address, "data:", "blob:"))
                     and complaints.append(f"{name} asks for {r.url}, outside the site")
                 ),
             )
-        page.goto((site / name).as_uri())
+        page.goto(f"{address}/{name}")
         return page
 
     yield open_page
@@ -234,14 +322,14 @@ def test_page_fits_a_phone(name, opened):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_links_and_pictures_of_a_page_exist(name, opened, site):
-    page = opened(name)
+def test_links_and_pictures_of_a_page_exist(name, opened, made):
+    page, (site, address) = opened(name), made
     targets = page.evaluate(
         "[...document.querySelectorAll('a[href], img[src]')].map(e => e.href || e.src)"
     )
     for target in targets:
-        if target.startswith("file:"):
-            path, _, anchor = unquote(target.removeprefix("file://")).partition("#")
+        if target.startswith(address) and not target.endswith("#"):
+            path, _, anchor = unquote(target.removeprefix(f"{address}/")).partition("#")
             assert (site / path).is_file(), f"{name} links to {path}, which isn't there"
             if anchor and path.endswith(".html"):
                 assert f'id="{anchor}"' in (site / path).read_text("utf-8"), (
@@ -268,14 +356,62 @@ def contrast(page, selector):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_page_can_be_read_in_light_and_dark(scheme, opened):
     page = opened(LECTURE, scheme=scheme)
-    for selector in ("main p", "main a", "figcaption", "code span.co", "code span.st", "#toc a"):
+    toc = "#toc a, #TOC a:not(.active)"
+    for selector in ("main p", "main p a", "figcaption", "code span.co", "code span.st", toc):
         assert contrast(page, selector) > 4.5, f"{selector} in {scheme}"
-    before = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    page.click("#theme")
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+    ground = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)[0]"
+    assert (page.evaluate(ground) < 128) == (scheme == "dark"), "not as the system prefers"
+    before = page.evaluate(ground)
+    page.locator("#theme, .quarto-color-scheme-toggle >> visible=true").first.click()
+    page.wait_for_timeout(100)
+    assert page.evaluate(ground) != before
 
 
-def test_search_finds_a_word(opened):
+def test_home_page_has_cards_in_columns_and_status_has_bars_in_colour(opened):
+    cards = opened("index.html").locator(".cards .card")
+    assert cards.count() == len(LECTURES)
+    tops = [cards.nth(i).bounding_box()["y"] for i in range(3)]
+    assert max(tops) - min(tops) < 2, "cards stand below each other"
+    page = opened("status.html")
+    fill = "e => getComputedStyle(e).fill"
+    assert page.locator(".band rect").first.evaluate(fill) != "rgb(0, 0, 0)"
+
+
+@pytest.mark.parametrize("number", LECTURES)
+def test_page_offers_its_slides_and_a_notebook(number, opened, made):
+    name = LECTURES[number].stem
+    links = opened(f"lectures/{name}.html").locator(".ways a")
+    targets = [links.nth(i).get_attribute("href") for i in range(links.count())]
+    assert targets[:2] == [f"{name}.slides.html", f"../colab/{name}.ipynb"]
+
+
+WIDGETS = """() => ({
+  explorers: [...document.querySelectorAll('.explorer')].map(e =>
+    [!!e.querySelector('.stage'), e.querySelector('.fallback').hidden]),
+  questions: [...document.querySelectorAll('.quiz details')].map(e =>
+    getComputedStyle(e).borderLeftStyle)})"""
+
+
+@pytest.mark.parametrize("name", [p for p in PAGES if p.startswith("lectures/")] + DECKS)
+def test_explorers_run_and_questions_are_styled(name, opened):
+    page = opened(name)
+    page.wait_for_timeout(200)
+    found = page.evaluate(WIDGETS)
+    assert all(all(states) for states in found["explorers"]), f"{name} has a dead explorer"
+    assert set(found["questions"]) == {"solid"}
+
+
+@pytest.mark.parametrize("name", DECKS)
+def test_deck_keeps_solutions_and_has_references_of_its_own(name, made):
+    deck = (made[0] / name).read_text("utf-8")
+    slides = re.split(r"<section ", deck)
+    assert "Marking notes" not in deck
+    entries = [slide for slide in slides if 'class="csl-entry"' in slide]
+    assert all(slide.startswith('id="references"') for slide in entries)
+    assert entries or "data-cites" not in deck
+
+
+def test_search_finds_a_word(opened, thin):
     page = opened("index.html")
     page.fill("#search", "denoising")
     first = page.locator("#results a").first
@@ -288,7 +424,7 @@ def test_search_finds_a_word(opened):
     assert page.locator("#results").inner_text() == "Nothing found."
 
 
-def test_menu_opens_on_a_phone(opened):
+def test_menu_opens_on_a_phone(opened, thin):
     page = opened("index.html", width=390, height=844)
     assert not page.locator("#sidebar").is_visible()
     page.click("#menu")
@@ -298,10 +434,12 @@ def test_menu_opens_on_a_phone(opened):
 OVERFLOW = """() => {
   const slide = Reveal.getCurrentSlide(), out = [];
   for (const e of slide.querySelectorAll('*')) {
-    if (e.closest('aside.notes, math, details.code-fold')) continue;
+    if (e.closest('aside.notes, math *, details.code-fold')) continue;
     const r = e.getBoundingClientRect();
     if (r.width && r.height && (r.bottom > 721 || r.right > 1281 || r.left < -1 || r.top < -1))
       out.push(`${e.tagName} ends at ${Math.round(r.right)} x ${Math.round(r.bottom)}`);
+    if (e.tagName === 'PRE' && e.scrollWidth > e.clientWidth + 2)
+      out.push(`PRE is cut at ${e.clientWidth}, it's ${e.scrollWidth} wide`);
   }
   return [slide.querySelector('h1, h2')?.innerText || slide.id, out];
 }"""
@@ -319,30 +457,38 @@ def test_deck_advances_and_nothing_overflows(name, opened):
         seen += 1
         if page.evaluate("Reveal.isLastSlide()"):
             break
-        page.keyboard.press("ArrowRight")
+        page.evaluate("Reveal.next()")
     assert seen == page.evaluate("Reveal.getTotalSlides()")
 
 
 @pytest.mark.parametrize("name", DECKS)
-def test_deck_prints_one_page_a_slide(name, site, browser, tmp_path):
+def test_deck_prints_one_page_a_slide(name, made, browser):
     page = browser.new_page()
-    page.goto((site / name).as_uri() + "?print-pdf")
+    page.goto(f"{made[1]}/{name}?print-pdf")
     page.wait_for_selector(".pdf-page")
     pdf = page.pdf(prefer_css_page_size=True, print_background=True)
     assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == page.locator(".pdf-page").count() > 5
     page.close()
 
 
-def test_speaker_notes_are_in_the_deck_alone(site):
-    deck = (site / DECKS[-1]).read_text("utf-8")
-    page = (site / DECKS[-1].replace(".slides", "")).read_text("utf-8")
+def test_speaker_notes_are_in_the_deck_alone(made):
+    deck = (made[0] / DECKS[-1]).read_text("utf-8")
+    page = (made[0] / DECKS[-1].replace(".slides", "")).read_text("utf-8")
     notes = re.findall(r'<aside class="notes">\s*<p>(.{20})', deck)
+    index = made[0] / "search.json"
+    found = page + (index.read_text("utf-8") if index.exists() else "")
     assert notes
-    assert not any(note in page for note in notes)
+    assert not any(note in found for note in notes)
 
 
-def test_search_index_has_every_page(site):
-    text = (site / "site_libs" / "book" / "search-index.js").read_text("utf-8")
+def test_site_has_the_books_pages_and_the_lectures_decks_alone(made):
+    found = {p.relative_to(made[0]).as_posix() for p in made[0].rglob("*.html")}
+    found = {n for n in found if not n.startswith(("site_libs/", "widget"))}
+    assert found == {*PAGES, *DECKS}
+
+
+def test_search_index_has_every_page(thin):
+    text = (thin / "site_libs" / "book" / "search-index.js").read_text("utf-8")
     entries = json.loads(text.removeprefix("window.BOOK_INDEX = ").removesuffix(";\n"))
     assert {entry["url"].split("#")[0] for entry in entries} == set(PAGES)
 
@@ -365,17 +511,22 @@ def rendered(text, fmt="html"):
     return made[made.index("<body>") :]
 
 
-def test_figure_of_two_pictures_has_one_number_and_columns():
-    options = {"label": "fig-two", "fig-cap": "Both.", "fig-alt": "Grey.", "layout-ncol": 2}
+def test_figure_stands_alone_in_its_cell():
+    options = {"label": "fig-one", "fig-cap": "It.", "fig-alt": "Grey."}
+    stream = nbformat.v4.new_output("stream", name="stdout", text="printed")
     files = {}
-    text = render.cell_markdown(1, options, "x = 1", [png(2, 2), png(3, 3)], "f", files)
-    assert list(files) == ["fig-two-1.png", "fig-two-2.png"]
-    for fmt in ("html", "revealjs"):
-        made = rendered(f"## S\n\n{text}\n\nSee @fig-two.", fmt)
-        assert made.count("Figure\u00a01: Both.") == 1
-        assert made.count('alt="Grey."') == 2
-        assert "repeat(2, 1fr)" in made
-        assert 'id="fig-two"' in made
+    text = render.cell_markdown(1, options, "x = 1", [png(2, 2), stream], "f", files)
+    assert list(files) == ["fig-one-1.png"]
+    made = rendered(f"## S\n\n{text}\n\nSee @fig-one.")
+    assert made.count("Figure\u00a01: It.") == 1
+    with pytest.raises(BookError, match="fig-one shows 2 things: a figure stands alone"):
+        render.cell_markdown(1, options, "x = 1", [png(2, 2), png(3, 3)], "f", {})
+
+
+def test_pictures_that_quarto_drops_are_refused():
+    gif = nbformat.v4.new_output("display_data", {"image/gif": "R0lGODlh", "text/plain": "x"})
+    with pytest.raises(BookError, match="image/gif, which Quarto drops: save it as PNG"):
+        render.cell_markdown(1, {}, "x", [gif], "f", {})
 
 
 def test_table_of_a_cell_has_its_caption():
@@ -417,7 +568,7 @@ def test_solution_is_folded_on_the_page_and_left_out_of_the_deck(tmp_path):
         cells=[
             nbformat.v4.new_markdown_cell("# Exercises\n\n## Exercise 1: add\n\nAdd them."),
             nbformat.v4.new_code_cell("#| code-fold: true\nprint(1 + 1)", metadata=tagged),
-            nbformat.v4.new_markdown_cell("**Marking notes.** Two.", metadata=tagged),
+            nbformat.v4.new_markdown_cell("::: {.solution}\n**Marking notes.** Two.\n:::"),
             nbformat.v4.new_markdown_cell("## After"),
         ]
     )

@@ -1,4 +1,5 @@
--- The part of Quarto's Markdown that lectures use, for Pandoc alone. Runs before citeproc.
+-- The part of Quarto's Markdown that lectures use, for Pandoc alone. Runs after book.lua, before
+-- citeproc.
 -- Format: FORMAT is "html" (page) or "revealjs" (deck).
 local deck = FORMAT:match("revealjs") ~= nil
 local str = pandoc.utils.stringify
@@ -37,10 +38,6 @@ local visibility = {
     if div.classes:includes("content-visible") or div.classes:includes("content-hidden") then
       return shown(div) and div.content or {}
     end
-    if div.classes:includes("notes") and not deck then return {} end
-  end,
-  Para = function(para)
-    if not deck and str(para) == ". . ." then return {} end
   end,
 }
 
@@ -189,17 +186,12 @@ local numbering = {
     return figure, false
   end,
   Div = function(div)
-    if kind_of(div.identifier) ~= "fig" and kind_of(div.identifier) ~= "tbl" then return nil end
+    if kind_of(div.identifier) ~= "tbl" then return nil end
     local blocks = div.content
     local last = blocks:remove(#blocks)       -- the caption is the div's last paragraph
     local caption = caption_block(div.identifier, { last })
-    local inner = pandoc.Div(blocks, { class = "panel" })
-    local n = div.attributes["layout-ncol"]
-    if n then inner.attributes.style = "grid-template-columns: repeat(" .. n .. ", 1fr)" end
-    local table_first = kind_of(div.identifier) == "tbl"
-    local figure = pandoc.Figure({ inner }, { long = { caption } },
-      { id = div.identifier, class = table_first and "table-float" or "" })
-    return figure, false
+    return pandoc.Figure({ pandoc.Div(blocks) }, { long = { caption } },
+      { id = div.identifier, class = "table-float" }), false
   end,
   Table = function(tbl)
     if kind_of(tbl.identifier) == "tbl" then
@@ -261,7 +253,7 @@ local references = {
   end,
 }
 
--- 6. Decks: a lone figure takes the room that is left; references get a slide of their own ----
+-- 6. Decks: a lone figure takes the room that is left ----------------------------------------
 local function stretch(blocks)
   local out, figures, at = pandoc.List(), 0, nil
   local function flush()
@@ -292,20 +284,10 @@ local function stretch(blocks)
   return out
 end
 
-local function finish(doc)
-  local cited, placed = false, false
-  doc:walk({ Cite = function() cited = true end,
-             Div = function(d) placed = placed or d.identifier == "refs" end })
-  if cited and not placed then
-    doc.blocks:insert(pandoc.Header(2, "References", { id = "references", class = "unnumbered smaller scrollable" }))
-    doc.blocks:insert(pandoc.Div({}, { id = "refs" }))
-  end
-  if deck then doc.blocks = stretch(doc.blocks) end
-  return doc
-end
-
 function Pandoc(doc)
   doc = doc:walk(visibility):walk(annotations):walk(structure)
   number_sections(doc)
-  return finish(doc:walk(numbering):walk(references))
+  doc = doc:walk(numbering):walk(references)
+  if deck then doc.blocks = stretch(doc.blocks) end
+  return doc
 end
