@@ -1,6 +1,6 @@
 """Make data/gru_austen.safetensors: the recurrent rival of lecture 3's GPT, trained as long as it.
 
-    python -m makers.gru            (about ten minutes on one idle core)
+    python -m makers.gru            (about eight minutes on one idle core)
 
 It runs the very cells of lecture 3 that are tagged `gpt`: tokens, model and training. The highest
 rate is that of the GPT's checkpoint (makers/gpt.py), the number of steps takes about the same time
