@@ -143,16 +143,6 @@ def check_records(notebook, path, root):
         yield f"band {name} in {file} has no record"
 
 
-def check_names(root=ROOT):
-    """A recorded name serves one lecture: its band is in one file."""
-    seen = {}
-    for file in sorted((Path(root) / "tests" / "expected").glob("*.yml")):
-        for name in notebooks.bands(file, root):
-            if name in seen:
-                yield f"band {name} is in {seen[name]} and {file.name}: a name serves one lecture"
-            seen[name] = file.name
-
-
 def check_lecture(path, root=ROOT):
     """Return what is wrong with one lecture, as sentences."""
     try:
@@ -272,7 +262,7 @@ def check_data(root=ROOT):
 
 def check(root=ROOT):
     """Return everything that is wrong with the book, as a list of sentences."""
-    problems = [*check_sizes(root), *check_data(root), *check_names(root)]
+    problems = [*check_sizes(root), *check_data(root)]
     for path in notebooks.lectures(root):
         problems += check_lecture(path, root) + check_fresh(path, root)
     return problems

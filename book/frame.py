@@ -9,6 +9,7 @@ import html
 import json
 import os
 import re
+from pathlib import Path
 
 from book import ROOT, colab, notebooks
 
@@ -105,7 +106,10 @@ def write(root=ROOT):
     """Write cards.md, status.md, terms.md, bands.json and ways.json into _parts/, and cards/."""
     paths = notebooks.lectures(root)
     lectures = [read(path, root) for path in paths]
-    bands = {n: expected(b) for lecture in lectures for n, b in lecture["bands"].items()}
+    bands = {
+        Path(lecture["path"]).stem: {n: expected(b) for n, b in lecture["bands"].items()}
+        for lecture in lectures
+    }
     repository = notebooks.config(root)["website"].get("repo-url")
     ways = {p.stem: colab.url(repository, p.name) if repository else "" for p in paths}
     parts = {

@@ -103,13 +103,6 @@ def store_error(cell):
         cell.outputs = [nbformat.v4.new_output("error", ename="ValueError", evalue="no")]
 
 
-def test_band_declared_for_two_lectures_is_reported(stored):
-    root, _ = stored
-    (root / "tests" / "expected" / "02.yml").write_text("a_value: {low: 0, high: 9, why: x}\n")
-    problems = list(check.check_names(root))
-    assert problems == ["band a_value is in 01.yml and 02.yml: a name serves one lecture"]
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

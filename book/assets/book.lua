@@ -73,9 +73,11 @@ local function Para(para)
   if not is_record then
     return nil
   end
+  local lecture = page and page:match("([^/]+)%.ipynb$")
   bands = bands or pandoc.json.decode(read("bands.json"), false)
-  if bands[name.text] then
-    para.content:insert(pandoc.Str(", expected " .. bands[name.text]))
+  local band = lecture and bands[lecture] and bands[lecture][name.text]
+  if band then
+    para.content:insert(pandoc.Str(", expected " .. band))
   end
   return para
 end
