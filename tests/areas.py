@@ -7,7 +7,16 @@ AREAS = {
     "environment": ("environment", "workflow", "areas"),
     "data": ("files", "loaders", "makers"),
     "helpers": ("helpers", "networks", "widgets"),
-    "book": ("book", "definitions", "faults", "fingerprint", "frame", "structure"),
+    "book": (
+        "book",
+        "definitions",
+        "faults",
+        "fingerprint",
+        "frame",
+        "structure",
+        "notation",
+        "exercises",
+    ),
     "site": ("site", "quarto"),
     "Colab": ("colab",),
 }
