@@ -1,7 +1,7 @@
 -- What both renderers do first, so that they read the same source the same way (Quarto runs this
 -- at `pre-ast`, the thin renderer before its own filter):
 -- * a div with the attribute `part` becomes _parts/PART.md, a recorded value gets its declared
---   band from _parts/bands.json, a lecture's page starts with the ways of _parts/ways.json
+--   band from _parts/bands.json and is left out of the deck, a lecture's page starts with the ways of _parts/ways.json
 --   (`python -m book prepare` writes these files);
 -- * a solution (a div with the class, or a code cell with the tag) is folded away on the page and
 --   left out of the deck; speaker's notes and pauses are left out of the page;
@@ -72,6 +72,8 @@ local function Para(para)
     and name.t == "Code" and value and value.t == "Str" and value.text == ":"
   if not is_record then
     return nil
+  elseif deck then
+    return {} -- a talk shows no test apparatus
   end
   local lecture = page and page:match("([^/]+)%.ipynb$")
   bands = bands or pandoc.json.decode(read("bands.json"), false)
