@@ -11,7 +11,7 @@ book:                        ## execute what is stale, render everything into _s
 test:                        ## all tests, the quick ones first
 	@$(BOOK) -m pytest -p tests.areas
 
-check:                       ## all that executes no lecture, in two minutes
+check:                       ## all that executes no lecture, in about six minutes
 	@$(BOOK) -m pytest -p tests.areas -m "not lectures"
 
 lab:                         ## JupyterLab in lectures/; LAB="--no-browser" passes options on
