@@ -21,19 +21,20 @@ TAG = "gpt"
 SETTINGS = {"steps": 4000, "rate": 0.02, "epochs": 40}
 
 
-def main():
-    s, lecture = SETTINGS, definitions.take(LECTURE, tag=TAG)
+def train(name, model, settings):
+    """Train the lecture's `model` (the name of its function) and write it to data/`name`."""
+    lecture = definitions.take(LECTURE, tag=TAG)
     helpers.seed()
-    model = lecture.gpt()
+    net = getattr(lecture, model)()
     start = time.perf_counter()
-    history = lecture.fit(model, s["rate"], s["steps"], "checkpoint", epochs=s["epochs"])
+    history = lecture.fit(net, settings["rate"], settings["steps"], name, epochs=settings["epochs"])
     minutes = (time.perf_counter() - start) / 60
     log = {key: [float(v) for v in history[key]] for key in ("seconds", "loss", "val_loss")}
-    made_from = definitions.made_from(LECTURE, settings=SETTINGS, tag=TAG)
-    save_checkpoint("gpt_austen.safetensors", model.get_weights(), made_from=made_from, log=log)
+    made_from = definitions.made_from(LECTURE, settings=settings, tag=TAG)
+    save_checkpoint(name, net.get_weights(), made_from=made_from, log=log)
     last = log["val_loss"][-1]
-    print(f"{s['steps']} steps in {minutes:.1f} minutes; validation loss {last:.4f} nats")
+    print(f"{settings['steps']} steps in {minutes:.1f} minutes; validation loss {last:.4f} nats")
 
 
 if __name__ == "__main__":
-    main()
+    train("gpt_austen.safetensors", "gpt", SETTINGS)
