@@ -36,6 +36,8 @@ def check_figures(notebook):
         if pictures and not label.startswith("fig-"):
             yield f"cell {i} shows a figure but has no label fig-…"
         if not (pictures or label.startswith("fig-")):
+            if "constant" in notebook.cells[i].metadata.get("tags", []):
+                yield f"cell {i} has the tag constant, which is for figures, but draws none"
             continue
         name = label or f"in cell {i}"
         displays = [output for output in outputs if output.output_type != "stream"]

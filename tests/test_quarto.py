@@ -111,6 +111,16 @@ def test_figure_with_a_record_in_its_cell_is_found():
     assert not list(check.check_figures(picture("image/png")))
 
 
+def test_tag_of_constant_figures_stands_on_figures_only():
+    """A figure whose record was moved to a cell of its own keeps the tag; the record hasn't it."""
+    notebook = picture("image/png")
+    notebook.cells[0].metadata["tags"] = ["constant"]
+    assert not list(check.check_figures(notebook))
+    notebook.cells[0].source, notebook.cells[0].outputs = "x = 1", []
+    (said,) = check.check_figures(notebook)
+    assert said == "cell 0 has the tag constant, which is for figures, but draws none"
+
+
 def test_gif_is_found():
     (said,) = check.check_figures(picture("image/gif"))
     assert said == "figure fig-a is image/gif, which Quarto drops: save it as PNG"
