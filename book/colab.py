@@ -74,7 +74,8 @@ def data_files(names, root):
 
 def setup_cell(metadata, root):
     """Return the code of the first cell: unpack, install what is missing, fetch what is large."""
-    code = [root / "helpers.py", *sorted((root / fingerprint.PACKAGE).glob("*.py"))]
+    package = root / fingerprint.PACKAGE
+    code = [root / "helpers.py", *sorted(package.glob("*.py")), *sorted(package.glob("*/*.js"))]
     contents = {path.relative_to(root).as_posix(): path.read_bytes() for path in code}
     read = metadata.get("book", {}).get("made_from", {}).get("data", {})
     data, large = data_files(read, root)

@@ -22,6 +22,7 @@ import pypandoc
 import yaml
 
 from book import ROOT, BookError, colab, frame, notebooks
+from support import live
 
 ASSETS = Path(__file__).parent / "assets"
 PICTURES = {"image/png": "png", "image/jpeg": "jpg"}  # what Quarto takes from a notebook
@@ -225,6 +226,7 @@ def render_thin(root, out):
     titles = {page: front.title for page, front in meta.items()}
     libs = out / "site_libs"
     shutil.copytree(ASSETS, libs / "book", ignore=shutil.ignore_patterns("*.lua", "*.html"))
+    (libs / "book" / "live.js").write_text(live.site_script(), encoding="utf-8")
     reveal = Path(find_spec("sphinx_revealjs").origin).parent / "_static" / "revealjs"
     for part in ("dist/reveal.js", "dist/reveal.css", "dist/reset.css", "plugin/notes", "LICENSE"):
         target = libs / "revealjs" / part
@@ -267,9 +269,10 @@ def render_thin(root, out):
         try:
             made = pandoc(text, "html", "page.html", variables, folder, links, numbered)
             index += search_entries(made, titles[page], str(Path(page).with_suffix(".html")))
-            target.write_text(made, encoding="utf-8")
+            target.write_text(live.lighten(made, target, up or "./"), encoding="utf-8")
             if lecture:
                 deck = pandoc(text, "revealjs", "deck.html", variables, folder)
+                deck = live.lighten(deck, target, up or "./")
                 target.with_suffix(".slides.html").write_text(deck, encoding="utf-8")
         except BookError as error:
             raise BookError(f"{page}: {error}") from error
@@ -287,13 +290,19 @@ def offline(folder):
     """Take out of a site that Quarto made what it loads from other hosts; return the files changed.
 
     Quarto adds require.js and jQuery to each notebook that has HTML among its outputs, as some
-    widgets want them. Explorers and quiz questions bring all that they need.
+    widgets want them. Explorers and quiz questions bring all that they need. What live explorers
+    bring goes into files, as in the thin renderer's site.
     """
-    changed = []
+    changed, script = [], Path(folder) / "site_libs" / "book" / "live.js"
     for path in sorted(Path(folder).rglob("*.html")):
         text = path.read_text(encoding="utf-8")
         kept = re.sub(r'<script src="https?://[^"]*"[^>]*></script>\n?', "", text)
         kept = re.sub(r"<script[^>]*>define\('jquery'.*?</script>\n?", "", kept)
+        if live.blocks(kept):
+            script.parent.mkdir(parents=True, exist_ok=True)
+            script.write_text(live.site_script(), encoding="utf-8")
+            up = "../" * (len(path.relative_to(folder).parts) - 1)
+            kept = live.lighten(kept, path, up or "./")
         if kept != text:
             path.write_text(kept, encoding="utf-8")
             changed.append(path)
