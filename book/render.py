@@ -24,7 +24,8 @@ import yaml
 from book import ROOT, BookError, colab, frame, notebooks
 
 ASSETS = Path(__file__).parent / "assets"
-PICTURES = {"image/png": "png", "image/jpeg": "jpg"}  # what Quarto takes from a notebook
+# What Quarto takes from a notebook, in its order
+PICTURES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
 CELL_OPTIONS = {
     "label", "fig-cap", "fig-alt", "tbl-cap", "echo", "output", "include", "code-fold",
     "code-summary",
@@ -44,17 +45,18 @@ def output_markdown(output, name, files):
     if output.output_type == "error":
         raise BookError(f"cell {name} has a stored error: {output.ename}: {output.evalue}")
     data = output.data
+    if "text/html" in data:  # before pictures, as in Quarto
+        text = fenced(data["text/html"], "{=html}")
+        return f"::: {{.cell-output .cell-output-display}}\n\n{text}\n\n:::\n"
     for mime, suffix in PICTURES.items():
         if mime in data:
-            file = f"{name}-{len(files) + 1}.{suffix}"
-            files[file] = base64.b64decode(data[mime])
+            file, text = f"{name}-{len(files) + 1}.{suffix}", data[mime]
+            files[file] = text.encode() if suffix == "svg" else base64.b64decode(text)
             return file
     if other := [mime for mime in data if mime.startswith("image/")]:
         raise BookError(f"cell {name} shows {other[0]}, which Quarto drops: save it as PNG")
     if "text/markdown" in data:
         text = data["text/markdown"]
-    elif "text/html" in data:
-        text = fenced(data["text/html"], "{=html}")
     elif "text/plain" in data:
         text = fenced(data["text/plain"])
     else:
@@ -94,9 +96,11 @@ def cell_markdown(index, options, code, outputs, folder, files, tags=()):
         caption = options.get("fig-cap", "")
         images = [images[0].replace("![]", f"![{caption}]").replace("{", f"{{#{label} ", 1)]
     parts += [f"\n{image}\n" for image in images]
-    if label.startswith("tbl-"):
-        parts[1 if options.get("echo", True) else 0] += f"\n:::: {{#{label}}}\n"
-        parts.append(f"\n{options.get('tbl-cap', '')}\n::::\n")
+    kind = label.split("-")[0]
+    if kind == "tbl" or (kind == "fig" and displays and not images):  # tables, samples as HTML
+        given = f' fig-alt="{alt}"' if alt else ""
+        parts[1 if options.get("echo", True) else 0] += f"\n:::: {{#{label}{given}}}\n"
+        parts.append(f"\n{options.get(kind + '-cap', '')}\n::::\n")
     return "\n".join([*parts, ":::::\n"])
 
 
@@ -134,7 +138,7 @@ def pandoc(text, fmt, template, variables, cwd, navigation="", numbered=True):
         command = [
             pypandoc.get_pandoc_path(), "--from=markdown", f"--to={fmt}", "--standalone",
             f"--template={ASSETS / template}", f"--lua-filter={ASSETS / 'book.lua'}",
-            f"--lua-filter={ASSETS / 'quarto.lua'}",
+            f"--lua-filter={ASSETS / 'quarto.lua'}", f"--lua-filter={ASSETS / 'late.lua'}",
             f"--metadata-file={metadata}", f"--variable=sidebar:{navigation}",
             "--citeproc", "--mathml", "--toc", "--toc-depth=2", "--syntax-highlighting=tango",
             "--slide-level=2", "--wrap=none", "--fail-if-warnings",
@@ -255,6 +259,7 @@ def render_thin(root, out):
         variables = {
             "book-title": book["website"]["title"],
             "book-root": str(root),
+            "book-out": str(target.parent),
             "bibliography": [str(root / book["bibliography"])],
             "up": up or "./",
             "link-citations": True,
