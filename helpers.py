@@ -260,6 +260,30 @@ def learning_curves(histories, metric="val_loss", *, ylabel):
     return fig
 
 
+def plots_as_svg():
+    """From here on draw plots as SVG (and as PNG beside it), in a size that fits page and slide.
+
+    On the page and in the deck their lines take the theme's colours, and their text its font.
+    Mark what has more than a few hundred points as `rasterized=True`.
+    """
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+    set_matplotlib_formats("svg", "png")
+    plt.rcParams.update(
+        {"figure.figsize": (5.4, 3.0), "figure.dpi": 150, "svg.fonttype": "none",
+         "svg.hashsalt": "book", "lines.linewidth": 2}
+    )  # fmt: skip
+
+
+def show_samples(x, *, alt, size=56):
+    """Show grey images (n, h, w) in [0, 1] in as many rows as the width of page or phone needs.
+
+    `alt` says what they show; `size` is the width of one in pixels. Raises ValueError for other
+    shapes or values.
+    """
+    display(widgets.samples(_images(x), alt, size), raw=True)
+
+
 # ---- Training ---------------------------------------------------------------------------------
 
 
@@ -366,14 +390,8 @@ def frechet(x, y):
     return float(means @ means + np.trace(a) + np.trace(b) - 2 * roots.sum())
 
 
-def record(name, value, unit=""):
-    """State a result of the lecture: show it and store it in the output.
-
-    `name` is lower case with underscores; `value` a finite number; `unit` a word or empty.
-    The output carries the mime type application/vnd.book.record+json with the three; rendering
-    puts the declared band beside it, and the regression tests compare the two. Raises ValueError
-    otherwise.
-    """
+def _measured(name, value, unit):
+    """Return {name, value, unit} of a measured value; raise ValueError for a wrong one."""
     value = float(value)
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ValueError(f"a record's name has lower-case letters, digits and _, not {name!r}")
@@ -383,15 +401,42 @@ def record(name, value, unit=""):
         raise ValueError(
             f"record {name} is {value}: training has diverged, or nothing was measured"
         )
-    said = f"{value:.4g} {unit}".strip()
-    display(
-        {
-            "application/vnd.book.record+json": {"name": name, "value": value, "unit": unit},
-            "text/markdown": f"Recorded `{name}`: **{said}**",
-            "text/plain": f"Recorded {name}: {said}",
-        },
-        raw=True,
-    )
+    return {"name": name, "value": value, "unit": unit}
+
+
+def _show_measured(stored, markdown, plain):
+    """Display measured values; the tests read them from a mime type of their own."""
+    data = {"application/vnd.book.record+json": stored}
+    display({**data, "text/markdown": markdown, "text/plain": plain}, raw=True)
+
+
+def record(name, value, unit=""):
+    """State a result of the lecture: show it and store it in the output.
+
+    `name` is lower case with underscores; `value` a finite number; `unit` a word or empty.
+    The output carries the mime type application/vnd.book.record+json with the three; rendering
+    puts the declared band beside it, and the regression tests compare the two. Raises ValueError
+    otherwise.
+    """
+    stored = _measured(name, value, unit)
+    said = f"{stored['value']:.4g} {unit}".strip()
+    line = f'<small style="color: gray">`{name}`: {said}</small><!-- measured: {name} -->'
+    _show_measured([stored], line, f"{name}: {said}")
+
+
+def result(sentence, unit="", **values):
+    """State results in a sentence: show it and store its values as `record` does.
+
+    `sentence` is Markdown with the values' names in braces and a format, such as "{kept:.0%} keep
+    their class"; each value is a finite number of `unit`. The page opens name, value and band below
+    the sentence. Raises ValueError for a value that isn't finite or isn't in the sentence.
+    """
+    stored = [_measured(name, value, unit) for name, value in values.items()]
+    for name in values:
+        if not re.search(rf"{{{name}\b", sentence):
+            raise ValueError(f"the sentence {sentence!r} doesn't say {{{name}}}")
+    said = re.sub(r"(?<![\w)])-(?=\d)", "−", sentence.format(**values))
+    _show_measured(stored, f"{said}<!-- measured: {' '.join(values)} -->", said)
 
 
 def show_table(table, *, align=None):

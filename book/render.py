@@ -28,7 +28,8 @@ from book import ROOT, BookError, colab, frame, notebooks
 from support import widgets
 
 ASSETS = Path(__file__).parent / "assets"
-PICTURES = {"image/png": "png", "image/jpeg": "jpg"}  # what Quarto takes from a notebook
+# What Quarto takes from a notebook, in its order
+PICTURES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
 SHOWN = {".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".avif", ".mp4", ".webm", ".mp3"}
 CELL_OPTIONS = {
     "label", "fig-cap", "fig-alt", "tbl-cap", "echo", "output", "include", "code-fold",
@@ -37,7 +38,7 @@ CELL_OPTIONS = {
 SCRIPTS = (widgets.EXPLORER,)  # templates whose scripts may run on pages, and no others from cells
 NONCE = secrets.token_hex(16)  # stands for a page's nonce until the page is whole
 MARKDOWN = "markdown-yaml_metadata_block"  # the front matter is read here, and no other YAML
-PLAIN = ("book-root", "book-page", "bibliography", "up", "previous-url", "next-url")
+PLAIN = ("book-root", "book-page", "book-out", "bibliography", "up", "previous-url", "next-url")
 FRONT = re.compile(r"\A\s*---\n(.*?)\n---[ \t]*$", re.S | re.M)
 ALONE = "a figure stands alone in its cell, records in the next one (Quarto numbers them (a), (b))"
 
@@ -82,17 +83,18 @@ def output_markdown(output, name, files):
     if output.output_type == "error":
         raise BookError(f"cell {name} has a stored error: {output.ename}: {output.evalue}")
     data = output.data
+    if "text/html" in data:  # before pictures, as in Quarto
+        text = fenced(let_in(data["text/html"], name), "{=html}")
+        return f"::: {{.cell-output .cell-output-display}}\n\n{text}\n\n:::\n"
     for mime, suffix in PICTURES.items():
         if mime in data:
-            file = f"{name}-{len(files) + 1}.{suffix}"
-            files[file] = base64.b64decode(data[mime])
+            file, text = f"{name}-{len(files) + 1}.{suffix}", data[mime]
+            files[file] = text.encode() if suffix == "svg" else base64.b64decode(text)
             return file
     if other := [mime for mime in data if mime.startswith("image/")]:
         raise BookError(f"cell {name} shows {other[0]}, which Quarto drops: save it as PNG")
     if "text/markdown" in data:
         text = data["text/markdown"]
-    elif "text/html" in data:
-        text = fenced(let_in(data["text/html"], name), "{=html}")
     elif "text/plain" in data:
         text = fenced(data["text/plain"])
     else:
@@ -126,16 +128,15 @@ def cell_markdown(index, options, code, outputs, folder, files, tags=()):
         before = len(files)
         made = output_markdown(output, label, files)
         (pictures if len(files) > before else parts).append(made)
-    figure = ""
-    if label.startswith("fig-"):
-        figure = f"#{label} fig-cap={quoted(options.get('fig-cap', ''))} "
+    alt = f"fig-alt={quoted(options.get('fig-alt', ''))}"
+    kind = label.split("-")[0]
+    caption = f"#{label} {kind}-cap={quoted(options.get(f'{kind}-cap', ''))} "
     for file in pictures:
-        attributes = f"{figure}fig-alt={quoted(options.get('fig-alt', ''))}"
-        parts.append(f"\n![](<{quote(folder)}/{file}>){{{attributes}}}\n")
-    if label.startswith("tbl-"):
-        caption = quoted(options.get("tbl-cap", ""))
-        first = 1 if options.get("echo", True) else 0
-        parts[first] += f"\n:::: {{#{label} tbl-cap={caption}}}\n"
+        given = (caption if kind == "fig" else "") + alt
+        parts.append(f"\n![](<{quote(folder)}/{file}>){{{given}}}\n")
+    if kind == "tbl" or (kind == "fig" and displays and not pictures):  # tables, samples as HTML
+        given = caption + (alt if "fig-alt" in options else "")
+        parts[1 if options.get("echo", True) else 0] += f"\n:::: {{{given}}}\n"
         parts.append("\n::::\n")
     return "\n".join([*parts, ":::::\n"])
 
@@ -215,7 +216,7 @@ def pandoc(text, fmt, template, variables, cwd, navigation="", numbered=True):
             pypandoc.get_pandoc_path(), f"--from={MARKDOWN}", f"--to={fmt}", "--standalone",
             *(f"--metadata={key}={variables[key]}" for key in PLAIN if key in variables),
             f"--template={ASSETS / template}", f"--lua-filter={ASSETS / 'book.lua'}",
-            f"--lua-filter={ASSETS / 'quarto.lua'}",
+            f"--lua-filter={ASSETS / 'quarto.lua'}", f"--lua-filter={ASSETS / 'late.lua'}",
             f"--metadata-file={metadata}", f"--variable=sidebar:{navigation}",
             f"--variable=nonce:{NONCE}",
             "--citeproc", "--mathml", "--toc", "--toc-depth=2", "--syntax-highlighting=tango",
@@ -366,6 +367,7 @@ def render_thin(root, out):
             "book-title": book["website"]["title"],
             "book-root": root,
             "book-page": page,
+            "book-out": target.parent,
             "bibliography": root / book["bibliography"],
             "up": up or "./",
             "link-citations": True,

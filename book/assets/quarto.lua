@@ -159,7 +159,7 @@ local structure = {
       if div.classes:includes("callout-" .. kind) then return callout(div, kind) end
     end
     if div.classes:includes("panel-tabset") then return tabset(div) end
-    local text = take(div, "tbl-cap")
+    local text = take(div, "tbl-cap") or take(div, "fig-cap")
     if text then
       div.content:insert(pandoc.Plain(caption(text)))
       return div
@@ -215,12 +215,13 @@ local numbering = {
     return figure, false
   end,
   Div = function(div)
-    if kind_of(div.identifier) ~= "tbl" then return nil end
+    local kind = kind_of(div.identifier)
+    if kind ~= "tbl" and kind ~= "fig" then return nil end
     local blocks = div.content
     local last = blocks:remove(#blocks)       -- the caption is the div's last paragraph
     local caption = caption_block(div.identifier, { last })
     return pandoc.Figure({ pandoc.Div(blocks) }, { long = { caption } },
-      { id = div.identifier, class = "table-float" }), false
+      { id = div.identifier, class = kind == "tbl" and "table-float" or "" }), false
   end,
   Table = function(tbl)
     if kind_of(tbl.identifier) == "tbl" then
