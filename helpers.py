@@ -217,6 +217,15 @@ def load_language_model():
     return language.load()
 
 
+def from_hub(name, revision):
+    """Return the folder of model `name` from the Hugging Face Hub, or None if it can't be had.
+
+    `revision` is the hash of a commit, which pins the very files; only weights as safetensors and
+    texts are fetched, no code. A Hub that doesn't answer is given up after ten seconds in all.
+    """
+    return language.from_hub(name, revision)
+
+
 # ---- Pictures ---------------------------------------------------------------------------------
 
 

@@ -127,7 +127,7 @@ def explorer(frames, sliders, alt, plane, scale):
         fallback = f'<img class="nostretch" src="{picture}" alt="{html.escape(alt)}">'
     if plane is not None:
         data["plane"] = _address(_bytes(np.asarray(plane)))
-    code = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
+    code = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
     name = "explorer-" + hashlib.sha256((code + fallback).encode()).hexdigest()[:10]
     return EXPLORER.substitute(id=name, data=code, fallback=fallback, width=data["width"])
 

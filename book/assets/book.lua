@@ -8,31 +8,85 @@
 -- * what the page explains of a slide is the slide's speaker note in the deck;
 -- * a solution (a div with the class, or a code cell with the tag) is folded away on the page and
 --   left out of the deck; speaker's notes and pauses are left out of the page;
--- * a deck ends with a slide for its references.
+-- * a deck ends with a slide for its references;
+-- * titles and descriptions hold no HTML, and attributes and links no script.
 
 local deck = FORMAT:match("revealjs") ~= nil
 local str = pandoc.utils.stringify
 local root, page = ".", nil
 local measured = nil
 
+local function fail(text) error("\n[book] " .. text .. "\n", 0) end
+
 local function read(name)
+  if not name:match("^[%w_-]+%.%a+$") then
+    fail("the part " .. name .. " isn't one of _parts/")
+  end
   local path = root .. "/_parts/" .. name
   local file = io.open(path, "r")
   if not file then
-    error("[book] " .. path .. " is missing: run `python -m book prepare`", 0)
+    fail(path .. " is missing: run `python -m book prepare`")
   end
   local text = file:read("a")
   file:close()
   return text
 end
 
+-- 0. What is text is text
+local TEXTS = { "title", "subtitle", "description", "book-title", "previous", "next" }
+local SCHEMES = { http = true, https = true, mailto = true, data = true }
+local literal = {
+  RawInline = function(raw) return pandoc.Str(raw.text) end,
+  RawBlock = function(raw) return pandoc.Plain({ pandoc.Str(raw.text) }) end,
+}
+
+local function as_text(value)
+  local kind = pandoc.utils.type(value)
+  if kind == "Inlines" then
+    return value:walk(literal)
+  elseif kind == "Blocks" then
+    return pandoc.utils.blocks_to_inlines(value:walk(literal))
+  end
+  return value
+end
+
+local function outside(src)  -- a path that leads out of the book's folder
+  local _, depth = page:gsub("/", "")
+  for part in src:gsub("%%2[eE]", "."):gmatch("[^/\\]+") do
+    depth = depth + (part == ".." and -1 or part == "." and 0 or 1)
+    if depth < 0 then return true end
+  end
+  return src:match("^/") ~= nil
+end
+
+local function guard(element)
+  for name in pairs(element.attributes) do
+    if name:lower():match("^on") then
+      fail("the attribute " .. name .. " would be a script: leave it out")
+    end
+  end
+  local target = element.target or element.src or ""
+  if element.src and page and outside(element.src) then
+    fail("the picture " .. target .. " isn't one of the project: put it beside the page")
+  end
+  local scheme = target:lower():match("^[%s%c]*([%a][%w+.-]*):")
+  if scheme and not SCHEMES[scheme] or target:lower():match("^[%s%c]*data:text") then
+    fail("the address " .. target .. " is neither a file of the book nor on the web")
+  end
+end
+
 local function Meta(meta)
+  for _, key in ipairs(TEXTS) do
+    meta[key] = as_text(meta[key])
+  end
   if quarto then
     root, page = quarto.project.directory or ".", quarto.doc.input_file
   else
     root = meta["book-root"] and str(meta["book-root"]) or "."
     page = meta["book-page"] and str(meta["book-page"])
+    meta["plain-description"] = meta.description and str(meta.description)
   end
+  return meta
 end
 
 -- 1. Solutions: folded on the page, absent from the deck
@@ -83,7 +137,7 @@ local function opened(names)  -- what opens below a sentence or a value: name, v
   local lines = pandoc.List()
   for _, name in ipairs(names) do
     local row = of_lecture()[name] or { value = "", band = "none declared" }
-    lines:insert(("<code>%s</code> %s, expected %s"):format(name, escaped(row.value), row.band))
+    lines:insert(("<code>%s</code> %s, expected %s"):format(escaped(name), escaped(row.value), row.band))
   end
   return table.concat(lines, "<br>")
 end
@@ -199,4 +253,7 @@ local function Pandoc(doc)
   return doc
 end
 
-return { { Meta = Meta }, { Div = Div, Para = Para }, { Pandoc = Pandoc } }
+local GUARD = { Span = guard, Div = guard, Link = guard, Image = guard, Header = guard,
+  Code = guard, CodeBlock = guard, Figure = guard, Table = guard }
+
+return { { Meta = Meta }, { Div = Div, Para = Para }, { Pandoc = Pandoc }, GUARD }
