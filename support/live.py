@@ -177,6 +177,16 @@ def packed(array):
     return base64.b64encode(array.astype("uint8").tobytes()).decode()
 
 
+def _json(data):
+    """Return data as JSON that can stand in a script element of HTML."""
+    return json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+
+
+def _name(text):
+    """Return the name of an explorer with the data `text`: it bears their hash."""
+    return "live-" + hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def explorer(kind, models, alt, figure, options):
     """Return the HTML of a live explorer; the arguments are those of `helpers.live_explorer`."""
     if kind not in EXPLORERS:
@@ -193,8 +203,8 @@ def explorer(kind, models, alt, figure, options):
         "models": {name: network(model) for name, model in models.items()},
         "options": options,
     }
-    text = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
-    name = "live-" + hashlib.sha256(text.encode()).hexdigest()[:16]
+    text = _json(data)
+    name = _name(text)
     made = (
         f'<div class="live" id="{name}" role="group" aria-label="{html.escape(alt)}" '
         f'data-prevent-swipe>\n<div class="fallback"><img class="nostretch" '
@@ -238,7 +248,7 @@ OPTIONS = {"plane": _plane}
 
 BLOCK = re.compile(
     r'(<div class="live" id="(live-[0-9a-f]{16})".*?<script type="application/json" '
-    r'class="live-data">)(.*?)(</script>\n<script class="live-scripts")>.*?</script>',
+    r'class="live-data">)(.*?)(</script>\n<script[^>]*? class="live-scripts")>.*?</script>',
     re.S,
 )
 
@@ -251,11 +261,28 @@ def blocks(text):
 def damaged(text):
     """Yield a sentence for each live explorer in HTML that isn't as the lecture's run made it."""
     for _, name, data, _ in BLOCK.findall(text):
-        if name != "live-" + hashlib.sha256(data.encode()).hexdigest()[:16]:
+        if name != _name(data):
             yield f"the explorer {name} isn't what the lecture's run stored: execute it again"
         for what, stored in json.loads(data)["models"].items():
             if stored["hash"] != digest(stored):
                 yield f"the network {what} of {name} has another hash: execute the lecture again"
+
+
+def let_in(text, nonce):
+    """Return (an output's HTML for a page, the same without its live explorers).
+
+    Their scripts are left out, as the site's own live.js stands for them; the element that will
+    load it gets the page's `nonce`. Their data are read and written anew, as plain JSON.
+    """
+
+    def own(match):
+        start, _, data, _ = match.groups()
+        return (
+            f"{start}{_json(json.loads(data))}</script>\n"
+            f'<script nonce="{nonce}" class="live-scripts"></script>'
+        )
+
+    return BLOCK.sub(own, text), BLOCK.sub("", text)
 
 
 def lighten(text, page, up):
@@ -271,7 +298,7 @@ def lighten(text, page, up):
         start, name, data, end = match.groups()
         target = page.parent / folder / f"{name}.js"
         target.parent.mkdir(exist_ok=True)
-        target.write_text(f"bookLive.data[{name!r}] = {data};\n", encoding="utf-8")
+        target.write_text(f'bookLive.data["{name}"] = {data};\n', encoding="utf-8")
         source = json.dumps({"src": f"{folder}/{name}.js", "name": name})
         return f'{start}{source}{end} src="{up}site_libs/book/live.js" defer></script>'
 

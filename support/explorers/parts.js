@@ -1,7 +1,7 @@
 // What explorers are made of: controls, a drawing pad, pictures, a plane; and their coming and
 // going. An explorer starts when it comes into view and leaves no memory behind when it goes.
 (() => {
-  const live = globalThis.bookLive;
+  const live = globalThis.bookLive, nonce = document.currentScript?.nonce ?? "";
   const STYLE = `
 .live { max-width: 100%; margin: 0.6em 0; }
 .reveal .live { font-size: 20px; line-height: 1.3; }
@@ -258,7 +258,10 @@
 
   const fetched = (given) => new Promise((done, failed) => {
     if (!given.src) { done(given); return; }
-    const script = add(document.head, "script", { src: given.src });
+    const script = document.createElement("script");
+    script.nonce = nonce;  // the page's policy lets in what its own scripts ask for
+    script.src = given.src;
+    document.head.append(script);
     script.addEventListener("error", () => failed(new Error(`${given.src} can't be loaded`)));
     script.addEventListener("load", () => {
       script.remove();
