@@ -386,16 +386,11 @@ def render_thin(root, out):
                 pictures.mkdir(exist_ok=True)
                 (pictures / name).write_bytes(content)
             made = pandoc(text, "html", "page.html", variables, folder, links, numbered)
-<<<<<<< HEAD
-            index += search_entries(made, titles[page], str(Path(page).with_suffix(".html")))
-            target.write_text(live.lighten(made, target, up or "./"), encoding="utf-8")
-=======
             parsed = Sections()
             parsed.feed(made)
             copy_shown(parsed.shown, page, root, out)
             index += search_entries(parsed, titles[page], address(page))
-            target.write_text(made, encoding="utf-8")
->>>>>>> main
+            target.write_text(live.lighten(made, target, up or "./"), encoding="utf-8")
             if lecture:
                 deck = pandoc(text, "revealjs", "deck.html", variables, folder)
                 deck = live.lighten(deck, target, up or "./")
