@@ -509,6 +509,8 @@ def live_explorer(kind, models, *, alt, figure, **options):
     - "plane", lecture 7: "encoder" (784 grey values to mean and log variance of 2 numbers),
       "decoder" (2 numbers to 784 logits); digits {name: (784,) in [0, 1]} to begin with, codes
       (n, 2) and labels (n,) of test digits.
+    - "typing", lecture 2: "model" (tokens to logits, one place after the other); alphabet, a
+      character a token, and prompt, the text to begin with.
 
     Raises ValueError for other names, for layers that support/live.py doesn't list, and where the
     output would be over 1.5 MB.

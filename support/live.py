@@ -31,6 +31,7 @@ LAYERS = (
 # What each explorer needs: its networks, and what else it is given
 EXPLORERS = {
     "plane": (("encoder", "decoder"), ("digits", "codes", "labels")),
+    "typing": (("model",), ("alphabet", "prompt")),
 }
 
 
@@ -241,8 +242,15 @@ def _plane(digits, codes, labels):
     }
 
 
+def _typing(alphabet, prompt):
+    """Options of the explorer "typing"; see `helpers.live_explorer`."""
+    if unknown := sorted(set(prompt) - set(alphabet)):
+        raise ValueError(f"the prompt has {unknown}, which the alphabet hasn't")
+    return {"alphabet": list(alphabet), "prompt": prompt}
+
+
 PLANE = 3.6  # code numbers from -3.6 to 3.6 are drawn, as in plane.js
-OPTIONS = {"plane": _plane}
+OPTIONS = {"plane": _plane, "typing": _typing}
 
 # ---- In the site ------------------------------------------------------------------------------
 

@@ -4,9 +4,10 @@
   const live = globalThis.bookLive, nonce = document.currentScript?.nonce ?? "";
   const STYLE = `
 .live { max-width: 100%; margin: 0.6em 0; }
-.reveal .live { font-size: 20px; line-height: 1.3; }
-.live .stage { display: flex; flex-wrap: wrap; gap: 0.8em 1.4em; align-items: flex-start; }
-.live .part { display: flex; flex-direction: column; gap: 0.35em; max-width: 100%; font-weight: 400; }
+.reveal .live { font-size: 16px; line-height: 1.3; }
+.reveal .live .stage { zoom: 1.27; }
+.live .stage { display: flex; flex-wrap: wrap; gap: 0.7em 14px; align-items: flex-start; }
+.live .piece { display: flex; flex-direction: column; gap: 0.35em; max-width: 100%; min-width: 0; }
 .live .row { display: flex; flex-wrap: wrap; gap: 0.35em; align-items: center; }
 .live canvas { display: block; max-width: 100%; border-radius: 0.25em; background: #10151d; }
 .live canvas.dots { image-rendering: pixelated; }
@@ -17,7 +18,7 @@
   border: 1px solid color-mix(in srgb, currentColor 35%, transparent);
   background: color-mix(in srgb, currentColor 7%, transparent); }
 .live button[aria-pressed="true"] { background: #0072B2; color: #fff; }
-.live label { display: grid; grid-template-columns: 7.5em minmax(6em, 14em) 3.6em; gap: 0.5em;
+.live label { display: grid; grid-template-columns: max-content minmax(3em, 1fr) 3em; gap: 0.5em;
   align-items: center; font-size: 0.92em; color: inherit; }
 .live input[type="range"] { width: 100%; margin: 0; min-height: 1.6em; accent-color: #D55E00; }
 .live input[type="text"] { font: inherit; color: inherit; background: transparent; width: 100%;
@@ -25,11 +26,10 @@
   border: 1px solid color-mix(in srgb, currentColor 45%, transparent); }
 .live output { font-variant-numeric: tabular-nums; }
 .live .name { font-weight: 600; font-size: 0.92em; }
+.live .row > label { flex: 1 1 14em; max-width: 26em; }
 .live .said { font-size: 0.92em; min-height: 2.6em; margin: 0; max-width: 38em; }
 @media (pointer: coarse) { .live button { min-height: 2.75em; min-width: 2.75em; }
   .live input[type="range"] { min-height: 2.75em; } }
-@media (max-width: 40rem) { .live label { grid-template-columns: 6.5em minmax(5em, 1fr) 3.4em; }
-  .live .part { width: 100%; } }
 `;
 
   const add = (parent, tag, given = {}) => {
@@ -47,8 +47,9 @@
   live.calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
   live.normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
 
-  live.part = (parent, name) => {
-    const part = add(parent, "div", { class: "part" });
+  live.piece = (parent, name, width = "100%") => {
+    const part = add(parent, "div", { class: "piece" });
+    part.style.width = typeof width === "number" ? `${width}px` : width;
     if (name) add(part, "span", { class: "name", text: name });
     return part;
   };

@@ -3,7 +3,7 @@
   const live = globalThis.bookLive;
   const COLOURS = ["#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2",
     "#7f7f7f", "#bcbd22", "#17becf"];  // Matplotlib's tab10, as in the lecture's figure
-  const RANGE = 3.6, DRAWS = 6;
+  const RANGE = 3.6, DRAWS = 6, COLUMNS = 3;
 
   live.explorers.plane = (stage, { encoder, decoder }, options, state) => {
     const codes = live.bytes(options.codes).map((u) => (2 * u - 1) * RANGE);
@@ -29,7 +29,7 @@
       return near.sort((a, b) => near.filter((l) => l === a).length - near.filter((l) => l === b).length).at(-1);
     };
 
-    const left = live.part(stage, "Your digit");
+    const left = live.piece(stage, "Your digit", 196);
     const pad = live.pad(left, { shown: 196, start: state.pad, change: (picture) => {
       cloud = picture.some((v) => v > 0) ? encode(picture) : null;
       if (cloud) go(cloud.mean);
@@ -39,24 +39,25 @@
     live.button(buttons, "Clear", () => pad.clear());
     live.examples(left, digits, pad);
 
-    const middle = live.part(stage, "The plane: drag the code");
-    const plane = live.plane(middle, { pixels: 330, range: RANGE,
-      label: "Plane of codes. Arrow keys move the code.", point: (x, y) => { stop(); go([x, y]); } });
-    const right = live.part(stage, "Decoded there");
-    const picture = live.picture(right, 28, 28, 7, "The decoded picture");
-    const sliders = ["z₁", "z₂"].map((name, k) => live.range(right, name,
+    const middle = live.piece(stage, "Decoded", 140);
+    const picture = live.picture(middle, 28, 28, 5, "The picture decoded from the code");
+    const sliders = ["z₁", "z₂"].map((name, k) => live.range(middle, name,
       { min: -RANGE, max: RANGE, step: 0.02, value: 0 },
       (z) => { stop(); const to = [...code]; to[k] = z; go(to); }, (z) => z.toFixed(2)));
-
-    const below = live.part(stage, "Six draws from the digit's cloud");
-    const few = live.picture(below, 28 * DRAWS, 28, 2, "Six pictures decoded from draws of the cloud");
-    live.button(live.row(below), "Draw again", () => {
+    live.add(middle, "span", { class: "name", text: "Six draws" });
+    const few = live.picture(middle, 28 * COLUMNS, 28 * DRAWS / COLUMNS, 5 / COLUMNS,
+      "Six pictures decoded from draws of the digit's cloud");
+    live.button(live.row(middle), "Draw again", () => {
       noise = noise.map(() => [live.normal(), live.normal()]);
       draw();
     });
-    const path = live.part(stage, "Walk between two drawings");
-    const keep = live.row(path);
-    const marks = ["A", "B"].map((name, k) => live.button(keep, `Keep code as ${name}`, () => {
+
+    const right = live.piece(stage, "The plane of codes", 312);
+    const plane = live.plane(right, { pixels: 312, range: RANGE,
+      label: "Plane of codes. Arrow keys move the code.", point: (x, y) => { stop(); go([x, y]); } });
+
+    const keep = live.row(live.piece(stage, "Walk between two codes"));
+    const marks = ["A", "B"].map((name, k) => live.button(keep, `Keep as ${name}`, () => {
       ends ??= [code, code];
       ends = ends.map((end, i) => (i === k ? [...code] : end));
       draw();
@@ -76,7 +77,7 @@
     });
     walker.hidden = live.calm();  // the slider goes the same way
     const between = (t) => ends[0].map((z, k) => (1 - t) * z + t * ends[1][k]);
-    const share = live.range(path, "from A to B", { min: 0, max: 1, step: 0.01, value: state.share ?? 0 },
+    const share = live.range(keep, "from A to B", { min: 0, max: 1, step: 0.01, value: state.share ?? 0 },
       (t) => { stop(); go(between(t)); }, (t) => `${Math.round(100 * t)} %`);
     const say = live.said(stage);
     const stop = () => {
@@ -142,9 +143,10 @@
       const middle = cloud ? cloud.mean : code, sd = cloud ? cloud.sd : [0, 0];
       const all = decode([code, ...noise.map((e) => middle.map((m, k) => m + sd[k] * e[k]))]);
       picture.show(all);
-      const row = new Float32Array(DRAWS * 784);
+      const row = new Float32Array(DRAWS * 784);  // the draws, three beside each other
       for (let d = 0; d < DRAWS; d++) for (let i = 0; i < 28; i++) {
-        row.set(all.subarray(784 * (d + 1) + 28 * i, 784 * (d + 1) + 28 * i + 28), DRAWS * 28 * i + 28 * d);
+        const from = 784 * (d + 1) + 28 * i, line = 28 * Math.floor(d / COLUMNS) + i;
+        row.set(all.subarray(from, from + 28), 28 * (line * COLUMNS + (d % COLUMNS)));
       }
       few.show(row);
       const place = `(${code.map((z) => z.toFixed(2)).join(", ")})`;
