@@ -511,6 +511,7 @@ def live_explorer(kind, models, *, alt, figure, **options):
       (n, 2) and labels (n,) of test digits.
     - "typing", lecture 2: "model" (tokens to logits, one place after the other); alphabet, a
       character a token, and prompt, the text to begin with.
+    - "duel", lecture 8: no networks, two are trained in the page; no options.
 
     Raises ValueError for other names, for layers that support/live.py doesn't list, and where the
     output would be over 1.5 MB.

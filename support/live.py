@@ -32,6 +32,7 @@ LAYERS = (
 EXPLORERS = {
     "plane": (("encoder", "decoder"), ("digits", "codes", "labels")),
     "typing": (("model",), ("alphabet", "prompt")),
+    "duel": ((), ()),
 }
 
 

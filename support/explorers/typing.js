@@ -2,8 +2,8 @@
 // them, choose one; let it write greedily, by chance and by beam search.
 (() => {
   const live = globalThis.bookLive;
-  const BARS = 12, LENGTH = 80, BEAM = 4, CONTEXT = 200;
-  const NAMES = { " ": "space", "\n": "new line" };
+  const BARS = 10, LENGTH = 80, BEAM = 4, CONTEXT = 200;
+  const NAMES = { " ": "space", "\n": "new line", "#": "# (rare)" };
   const STYLE = `
 .live .bars { display: grid; gap: 2px; }
 .live button.bar { display: grid; grid-template-columns: 4.6em 1fr 3.6em; gap: 0.5em; align-items: center;
@@ -13,7 +13,9 @@
 .live .bar u { position: absolute; left: 0; top: 0; height: 100%; box-sizing: border-box;
   border: 1.5px solid color-mix(in srgb, currentColor 60%, transparent); }
 .live .bar span:last-child { text-align: right; font-variant-numeric: tabular-nums; }
-.live .wrote { margin: 0; font-size: 0.86em; min-height: 7.5em; white-space: pre-wrap; overflow-wrap: anywhere; }
+.live .beside { display: flex; flex-wrap: wrap; gap: 0.5em 14px; width: 100%; }
+.live .beside > .piece { flex: 1 1 13em; }
+.live .wrote { margin: 0; font-size: 0.86em; min-height: 5.2em; white-space: pre-wrap; overflow-wrap: anywhere; }
 @media (pointer: coarse) { .live button.bar { min-height: 2.75em; } }
 `;
 
@@ -91,8 +93,9 @@
     const say = live.said(right);
     live.add(right, "span", { class: "name", text: `Let it write ${LENGTH} characters` });
     live.button(live.row(right), "Write", () => write());
+    const beside = live.add(stage, "div", { class: "beside" });
     const columns = ["Greedy", "By chance, as bent", `Beam of ${BEAM}`].map((name) => {
-      const column = live.piece(stage, name, 214);
+      const column = live.piece(beside, name, "13em");
       return { shown: live.add(column, "p", { class: "wrote", text: "–" }), bits: live.add(column, "output") };
     });
 
