@@ -512,6 +512,9 @@ def live_explorer(kind, models, *, alt, figure, **options):
     - "typing", lecture 2: "model" (tokens to logits, one place after the other); alphabet, a
       character a token, and prompt, the text to begin with.
     - "duel", lecture 8: no networks, two are trained in the page; no options.
+    - "copies", lecture 6: "dense", "conv", "denoiser" (a picture of 784 grey values to its copy);
+      examples {name: (784,) in [0, 1]} to begin with, errors {network: (n,)}, the root mean square
+      differences between test digits and their copies.
 
     Raises ValueError for other names, for layers that support/live.py doesn't list, and where the
     output would be over 1.5 MB.

@@ -33,6 +33,7 @@ EXPLORERS = {
     "plane": (("encoder", "decoder"), ("digits", "codes", "labels")),
     "typing": (("model",), ("alphabet", "prompt")),
     "duel": ((), ()),
+    "copies": (("dense", "conv", "denoiser"), ("examples", "errors")),
 }
 
 
@@ -250,8 +251,19 @@ def _typing(alphabet, prompt):
     return {"alphabet": list(alphabet), "prompt": prompt}
 
 
-PLANE = 3.6  # code numbers from -3.6 to 3.6 are drawn, as in plane.js
-OPTIONS = {"plane": _plane, "typing": _typing}
+def _copies(examples, errors):
+    """Options of the explorer "copies"; see `helpers.live_explorer`."""
+    return {
+        "examples": {str(name): packed(x) for name, x in examples.items()},
+        "errors": {
+            name: [float(f"{q:.4g}") for q in np.quantile(values, np.linspace(0, 1, 101))]
+            for name, values in errors.items()
+        },
+    }
+
+
+PLANE = 3.2  # code numbers from -3.2 to 3.2 are drawn, as in plane.js
+OPTIONS = {"plane": _plane, "typing": _typing, "copies": _copies}
 
 # ---- In the site ------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
   const live = globalThis.bookLive;
   const COLOURS = ["#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2",
     "#7f7f7f", "#bcbd22", "#17becf"];  // Matplotlib's tab10, as in the lecture's figure
-  const RANGE = 3.6, DRAWS = 6, COLUMNS = 3;
+  const RANGE = 3.2, DRAWS = 6, COLUMNS = 3;
 
   live.explorers.plane = (stage, { encoder, decoder }, options, state) => {
     const codes = live.bytes(options.codes).map((u) => (2 * u - 1) * RANGE);
@@ -89,6 +89,8 @@
     const background = document.createElement("canvas");
     background.width = background.height = plane.view.width;
     const paper = background.getContext("2d");
+    paper.fillStyle = "#10151d";
+    paper.fillRect(0, 0, background.width, background.height);
     for (let i = 0; i < labels.length; i++) {
       paper.fillStyle = COLOURS[labels[i]];
       paper.beginPath();
