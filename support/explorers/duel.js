@@ -147,12 +147,12 @@
     const start = live.button(buttons, "Start", () => (running ? pause() : run()));
     start.hidden = live.calm();  // the next button does the same without moving pictures
     live.button(buttons, "50 rounds", () => { pause(); several(50); draw(); tell(); });
-    live.button(buttons, "Start afresh", () => {
+    const afresh = () => {
       pair = live.pair();
       [rounds, history] = [0, []];
       draw();
-      tell();
-    });
+    };
+    live.button(buttons, "Start afresh", () => { afresh(); tell(); });
     const power = (name, key) => live.range(right, name, { min: -4, max: -2, step: 0.05,
       value: Math.log10(state.rates?.[key] ?? BALANCED[key]) }, () => tell(),
       (x) => (10 ** x).toFixed(4));
@@ -168,10 +168,13 @@
       say(text);
     };
     const presets = live.row(right);
-    live.button(presets, "Spoil the balance", () => balance(SPOILT, "The generator now has four "
-      + "turns a round and twenty times the discriminator's rate. Watch its points."));
+    live.button(presets, "Spoil it, afresh", () => {
+      afresh();
+      balance(SPOILT, "Afresh, with four turns a round for the generator and twenty times the "
+        + "discriminator's rate. Let them play and watch the made points.");
+    });
     live.button(presets, "Balance again", () => balance(BALANCED, "Balanced rates, from where both "
-      + "stand. Watch the heaps come back."));
+      + "stand. Let them play on and watch the heaps come back."));
     live.range(right, "heaps on a circle", { min: 1, max: 8, step: 1, value: heaps.length },
       (n) => set(circle(n)));
     live.add(right, "span", { class: "name", text: "D for real (blue) and made points (orange)" });
