@@ -24,8 +24,8 @@ from urllib.parse import quote, unquote, urlsplit
 import pypandoc
 import yaml
 
-from book import ROOT, BookError, colab, frame, notebooks
-from support import live, widgets
+from book import ROOT, BookError, colab, frame, live, notebooks
+from support import widgets
 
 ASSETS = Path(__file__).parent / "assets"
 # What Quarto takes from a notebook, in its order
