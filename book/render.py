@@ -30,7 +30,6 @@ from support import widgets
 ASSETS = Path(__file__).parent / "assets"
 # What Quarto takes from a notebook, in its order
 PICTURES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
-SHOWN = {".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".avif", ".mp4", ".webm", ".mp3"}
 CELL_OPTIONS = {
     "label", "fig-cap", "fig-alt", "tbl-cap", "echo", "output", "include", "code-fold",
     "code-summary",
@@ -46,12 +45,6 @@ ALONE = "a figure stands alone in its cell, records in the next one (Quarto numb
 def fenced(text, attributes=""):
     ticks = "`" * max(3, 1 + max((len(t) for t in re.findall(r"`+", text)), default=0))
     return f"{ticks} {attributes}\n{text}\n{ticks}\n"
-
-
-def quoted(text):
-    """Return text as the value of a Markdown attribute, in which nothing is read as a mark."""
-    flat = html.escape(" ".join(str(text).split())).replace("\\", "&#92;")
-    return f'"{flat}"'
 
 
 def let_in(text, cell):
@@ -110,14 +103,14 @@ def cell_markdown(index, options, code, outputs, folder, files, tags=()):
     if options.get("include") is False:
         return ""
     label = options.get("label", f"cell-{index}")
-    marks = f" tags={quoted(json.dumps(list(tags)))}" if tags else ""
+    marks = f" tags={notebooks.quoted(json.dumps(list(tags)))}" if tags else ""
     parts = [f"::::: {{.cell #cell-{label}{marks}}}\n"]
     if options.get("echo", True) and code.strip():
-        fold = "".join(
-            f" {key}={quoted(str(options[key]).lower() if key == 'code-fold' else options[key])}"
-            for key in ("code-fold", "code-summary")
-            if key in options
-        )
+        fold = ""
+        if "code-fold" in options:
+            fold += f" code-fold={notebooks.quoted(str(options['code-fold']).lower())}"
+        if "code-summary" in options:
+            fold += f" code-summary={notebooks.quoted(options['code-summary'])}"
         parts.append(fenced(code, "{.python .cell-code" + fold + "}"))
     pictures = []
     outputs = outputs if options.get("output", True) else []
@@ -128,9 +121,9 @@ def cell_markdown(index, options, code, outputs, folder, files, tags=()):
         before = len(files)
         made = output_markdown(output, label, files)
         (pictures if len(files) > before else parts).append(made)
-    alt = f"fig-alt={quoted(options.get('fig-alt', ''))}"
+    alt = f"fig-alt={notebooks.quoted(options.get('fig-alt', ''))}"
     kind = label.split("-")[0]
-    caption = f"#{label} {kind}-cap={quoted(options.get(f'{kind}-cap', ''))} "
+    caption = f"#{label} {kind}-cap={notebooks.quoted(options.get(f'{kind}-cap', ''))} "
     for file in pictures:
         given = (caption if kind == "fig" else "") + alt
         parts.append(f"\n![](<{quote(folder)}/{file}>){{{given}}}\n")
@@ -281,26 +274,18 @@ def search_entries(parsed, title, url):
 
 
 def copy_shown(shown, page, root, out):
-    """Copy the pictures of the project that `page` shows by their paths beside it into the site.
-
-    Raises BookError for one that isn't there, isn't a picture, or lies outside of the project.
-    """
+    """Copy the pictures of the project that `page` shows by their paths beside it into the site."""
     for named in shown:
         parts = urlsplit(named)
         if parts.scheme in ("data", "http", "https") or parts.netloc:
             continue
-        name = unquote(parts.path)
-        source = (root / page).parent.joinpath(name).resolve()
-        target = Path(os.path.normpath((out / page).parent / name))
-        if target.is_file() and target.is_relative_to(out):
+        made = Path(os.path.normpath((out / page).parent / unquote(parts.path)))
+        if made.is_file() and made.is_relative_to(out):
             continue
-        if not (source.is_relative_to(root.resolve()) and source.suffix.lower() in SHOWN):
-            raise BookError(f"the picture {named} isn't one of the project: put it beside the page")
-        if not source.is_file():
-            raise BookError(f"the picture {named} is missing")
-        target = out / source.relative_to(root.resolve())
+        file = notebooks.picture(named, root / page, root)
+        target = out / file.relative_to(root)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source, target)
+        shutil.copy(file, target)
 
 
 def address(page):
