@@ -18,7 +18,11 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from IPython import get_ipython
+from IPython.core.pylabtools import print_figure
 from IPython.display import display
+from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
 from scipy.special import softmax
 
 from support import files, language, networks, pens, widgets
@@ -239,7 +243,9 @@ def image_grid(rows, titles=None, *, scale=0.8, vmin=0.0, vmax=1.0):
     if titles is not None and len(titles) != len(rows):
         raise ValueError(f"{len(rows)} rows but {len(titles)} titles")
     n = counts.pop()
-    margin = 1.9 if titles else 0.1
+    size = plt.rcParams["font.size"]
+    wide = [TextPath((0, 0), t, size=size).get_extents().width for t in titles or () if t]
+    margin = max(wide, default=0) / 72 + 0.2  # inches
     fig = plt.figure(figsize=(margin + n * scale, len(rows) * scale), layout="none")
     left = margin / (margin + n * scale)
     width, height = (1 - left) / n, 1 / len(rows)
@@ -273,14 +279,18 @@ def plots_as_svg():
     """From here on draw plots as SVG (and as PNG beside it), in a size that fits page and slide.
 
     On the page and in the deck their lines take the theme's colours, and their text its font.
-    Mark what has more than a few hundred points as `rasterized=True`.
+    Figures that hold pictures stay PNG. Mark more than a few hundred points as `rasterized=True`.
     """
-    from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-    set_matplotlib_formats("svg", "png")
+    def as_svg(figure):  # None leaves the format out
+        pictures = any(ax.images for ax in figure.axes)
+        return None if pictures else print_figure(figure, "svg")
+
+    if shell := get_ipython():
+        shell.display_formatter.formatters["image/svg+xml"].for_type(Figure, as_svg)
     plt.rcParams.update(
-        {"figure.figsize": (5.4, 3.0), "figure.dpi": 150, "svg.fonttype": "none",
-         "svg.hashsalt": "book", "lines.linewidth": 2}
+        {"figure.figsize": (5.4, 3.0), "figure.dpi": 150, "font.size": 12.5,
+         "svg.fonttype": "none", "svg.hashsalt": "book", "lines.linewidth": 2}
     )  # fmt: skip
 
 

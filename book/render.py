@@ -34,9 +34,10 @@ CELL_OPTIONS = {
     "label", "fig-cap", "fig-alt", "tbl-cap", "echo", "output", "include", "code-fold",
     "code-summary",
 }  # fmt: skip
+# What builds leave in the book's folder
+MADE = ("_site", "_site.part", "_site.old", "_parts", "cards", "colab", "__pycache__")
 SCRIPTS = (widgets.EXPLORER,)  # templates whose scripts may run on pages, and no others from cells
 NONCE = secrets.token_hex(16)  # stands for a page's nonce until the page is whole
-MARKDOWN = "markdown-yaml_metadata_block"  # the front matter is read here, and no other YAML
 PLAIN = ("book-root", "book-page", "book-out", "bibliography", "up", "previous-url", "next-url")
 FRONT = re.compile(r"\A\s*---\n(.*?)\n---[ \t]*$", re.S | re.M)
 ALONE = "a figure stands alone in its cell, records in the next one (Quarto numbers them (a), (b))"
@@ -206,7 +207,7 @@ def pandoc(text, fmt, template, variables, cwd, navigation="", numbered=True):
         marked = {key: value for key, value in variables.items() if key not in PLAIN}
         metadata.write_text(yaml.safe_dump(marked), encoding="utf-8")
         command = [
-            pypandoc.get_pandoc_path(), f"--from={MARKDOWN}", f"--to={fmt}", "--standalone",
+            pypandoc.get_pandoc_path(), f"--from={colab.MARKDOWN}", f"--to={fmt}", "--standalone",
             *(f"--metadata={key}={variables[key]}" for key in PLAIN if key in variables),
             f"--template={ASSETS / template}", f"--lua-filter={ASSETS / 'book.lua'}",
             f"--lua-filter={ASSETS / 'quarto.lua'}", f"--lua-filter={ASSETS / 'late.lua'}",
@@ -411,13 +412,28 @@ def render_quarto(root, out):
     """Render the project with the real Quarto into the folder `out`; print what it warns of."""
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     command = ["quarto", "render", "--output-dir", os.path.relpath(out, root)]
-    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=root, env=env, capture_output=True, text=True, encoding="utf-8"
+    )
     for line in done.stderr.splitlines():
         if re.search(r"WARN|\[W\]", line):
             print(f"quarto: {line.strip()}")
     if done.returncode:
         said = (done.stderr.strip() or "no message").splitlines()
         raise BookError(f"quarto render failed ({said[-1]}); run it by hand to see all it says")
+
+
+def render_to(out, root=ROOT):
+    """Render the book into the folder `out` from a copy, so that `root` stays as it is.
+
+    That can be a checkout that nobody may write to.
+    """
+    left = shutil.ignore_patterns(".*", *MADE)
+    with tempfile.TemporaryDirectory(prefix="book-render-") as copy:
+        book = Path(shutil.copytree(root, Path(copy) / "book", ignore=left))
+        for path in (book, *book.rglob("*")):
+            path.chmod(path.stat().st_mode | 0o200)
+        return render(book, out)
 
 
 def render(root=ROOT, out=None):

@@ -55,7 +55,8 @@ OUTPUTS = {
     "svg drawing": {"image/svg+xml": f'<svg xmlns="http://www.w3.org/2000/svg" onload="{RUN}">'
                     f"<script>{RUN}</script></svg>"},
     "markdown": {"text/markdown": f"x <script>{RUN}</script> <img src='data:,' onerror='{RUN}'>"},
-    "html": {"text/html": f"<b onclick='{RUN}' class='hostile'>x</b><img src='data:,' onerror='{RUN}'>"},
+    "html": {"text/html": f"<b onclick='{RUN}' class='hostile'>x</b><img src=data:, "
+             f"onerror='{RUN}'>"},
     "plain": {"text/plain": f"</code></pre><script>{RUN}</script>"},
 }  # fmt: skip
 
