@@ -11,18 +11,14 @@ import json
 import mimetypes
 import os
 import re
-import subprocess
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-import pypandoc
-
-from book import ROOT, BookError, fingerprint, notebooks
+from book import ROOT, BookError, fingerprint, markdown, notebooks
 from support import files
 
-MARKDOWN = "markdown-yaml_metadata_block"  # front matter is read by notebooks.py, no other YAML is
 # Where Markdown or its HTML shows a picture
 PICTURE = re.compile(r"""(?P<before>!\[[^\]]*\]\(|<img\b[^>]*?\bsrc=["'])(?P<name>[^)\s"'>]+)""")
 ASSETS = Path(__file__).parent / "assets"
@@ -149,9 +145,9 @@ def caption_markdown(options):
     """Return the Markdown of a code cell's caption; empty where it has none."""
     label = options.get("label", "")
     if "fig-cap" in options:
-        return f"![](figure.png){{#{label} fig-cap={notebooks.quoted(options['fig-cap'])}}}"
+        return f"![](figure.png){{#{label} fig-cap={markdown.quoted(options['fig-cap'])}}}"
     if "tbl-cap" in options:
-        return f"::: {{#{label} tbl-cap={notebooks.quoted(options['tbl-cap'])}}}\n:::"
+        return f"::: {{#{label} tbl-cap={markdown.quoted(options['tbl-cap'])}}}\n:::"
     return ""
 
 
@@ -184,20 +180,15 @@ def readable(parts, root):
     empty. Raises BookError for a citation or a reference without a target.
     """
     text = "\n\n".join(f"<!-- cell {i} -->\n\n{part}" for i, part in enumerate(parts))
-    command = [
-        pypandoc.get_pandoc_path(), f"--from={MARKDOWN}", "--wrap=none", "--fail-if-warnings",
-        "--to=commonmark+tex_math_dollars+pipe_tables+strikeout", "--metadata=link-citations",
+    options = [
+        "--wrap=none", "--metadata=link-citations",
+        "--to=commonmark+tex_math_dollars+pipe_tables+strikeout",
         f"--lua-filter={ASSETS / 'quarto.lua'}", f"--lua-filter={ASSETS / 'colab.lua'}",
     ]  # fmt: skip
     if bibliography := notebooks.config(root).get("bibliography"):
-        command.append(f"--bibliography={root / bibliography}")
-    quiet = {"capture_output": True, "text": True, "encoding": "utf-8"}
-    done = subprocess.run(command, input=text, **quiet)
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        ours = [line for line in lines if line.startswith("[book]")]
-        raise BookError((ours or lines or ["Pandoc gave no message"])[0].removeprefix("[book] "))
-    return [part.strip() for part in re.split(r"<!-- cell \w+ -->", done.stdout)[1:]]
+        options.append(f"--bibliography={root / bibliography}")
+    made = markdown.pandoc(text, options)
+    return [part.strip() for part in re.split(r"<!-- cell \w+ -->", made)[1:]]
 
 
 def code_cell(code, options, *, folded):
@@ -223,7 +214,7 @@ def notebook(path, root=ROOT):
     written = lecture.cells[int(notebooks.has_front_matter(lecture)) :]
     options = [notebooks.split_options(cell.source) if cell.cell_type == "code" else ({}, "")
                for cell in written]  # fmt: skip
-    texts = [f"# {notebooks.plain(front.title)}\n\n{notebooks.plain(front.description)}"]
+    texts = [f"# {markdown.plain(front.title)}\n\n{markdown.plain(front.description)}"]
     try:
         for cell, (given, _) in zip(written, options, strict=True):
             shown = cell.cell_type == "markdown"

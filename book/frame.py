@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
-from book import ROOT, colab, notebooks
+from book import ROOT, colab, markdown, notebooks
 
 
 def read(path, root=ROOT):
@@ -63,10 +63,10 @@ def card(lecture, root):
         file = root / "cards" / f"{lecture['number']}.png"
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(base64.b64decode(png))
-        lines += [f"![](cards/{quote(file.name)}){{fig-alt={notebooks.quoted(alt)}}}\\", ""]
-    title = notebooks.plain(f"{lecture['number'].lstrip('0')} {lecture['title']}")
+        lines += [f"![](cards/{quote(file.name)}){{fig-alt={markdown.quoted(alt)}}}\\", ""]
+    title = markdown.plain(f"{lecture['number'].lstrip('0')} {lecture['title']}")
     lines += [f"**[{title}]({quote(lecture['path'])})**", ""]
-    return "\n".join([*lines, notebooks.plain(lecture["description"]), ":::", ""])
+    return "\n".join([*lines, markdown.plain(lecture["description"]), ":::", ""])
 
 
 def measured(lecture):
@@ -82,22 +82,22 @@ def measured(lecture):
 
 def status(lecture, root):
     """Return the Markdown of a lecture's part of the status page."""
-    title = notebooks.plain(f"{lecture['number']} {lecture['title']}")
+    title = markdown.plain(f"{lecture['number']} {lecture['title']}")
     run, lines = lecture["run"], [f"## {title}", ""]
     if not run:
         return "\n".join([*lines, "Not executed yet.", ""])
     versions = ", ".join(f"{name} {number}" for name, number in sorted(run["versions"].items()))
     lines += [
-        f"Executed on {notebooks.plain(run['executed'])} with seed {run['seed']} in "
+        f"Executed on {markdown.plain(run['executed'])} with seed {run['seed']} in "
         f"{run['seconds']:.0f} s, at most {run['peak_memory_mb']:,} MB of memory; "
-        f"{notebooks.plain(versions)}.", "",
+        f"{markdown.plain(versions)}.", "",
         "| recorded | value | band | |", "|:------------|:-----------|:--------|:------|",
     ]  # fmt: skip
     for name, row in measured(lecture).items():
         band = lecture["bands"].get(name)
         record = lecture["records"][name]
         picture = dot(record["value"], band["low"], band["high"]) if band else ""
-        value = f"{record['value']:.4g} {notebooks.plain(record['unit'])}".strip()
+        value = f"{record['value']:.4g} {markdown.plain(record['unit'])}".strip()
         lines.append(f"| `{name}` | {value} | {row['band']} | {picture} |")
     return "\n".join([*lines, ""])
 

@@ -4,7 +4,6 @@ Whatever reads a notebook does it by `read`, which validates it and says file, c
 and what to do.
 """
 
-import html
 import math
 import re
 from dataclasses import dataclass, field
@@ -122,6 +121,7 @@ def read(path):
     if language.lower() not in ("python", "ipython"):
         raise BookError(f"{path} is written for the language {language}; the book runs Python")
     for i, cell in enumerate(notebook.cells):
+        cell.source = cell.source.replace("\r\n", "\n")
         if cell.cell_type == "code":
             options, _ = split_options(cell.source, f"{path}: the options (#|) of cell {i}")
             label = options.get("label", "x")
@@ -251,17 +251,6 @@ def last_run(notebook):
     if not isinstance(run, dict) or any(not isinstance(run.get(k), t) for k, t in kinds.items()):
         return {}
     return run if isinstance(run["made_from"].get("data"), dict) else {}
-
-
-def quoted(text):
-    """Return text as the value of a Markdown attribute, in which nothing is read as a mark."""
-    flat = html.escape(" ".join(str(text).split())).replace("\\", "&#92;")
-    return f'"{flat}"'
-
-
-def plain(text):
-    """Return text as Markdown that shows it as it is, on one line, without marks or HTML."""
-    return re.sub(r"([\\`*_{}\[\]<>#@$&|~^=:+-])", r"\\\1", " ".join(str(text).split()))
 
 
 def bands(path, root=ROOT):

@@ -21,10 +21,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-import pypandoc
 import yaml
 
-from book import ROOT, BookError, colab, frame, notebooks
+from book import ROOT, BookError, colab, frame, markdown, notebooks
 from support import widgets
 
 ASSETS = Path(__file__).parent / "assets"
@@ -104,14 +103,14 @@ def cell_markdown(index, options, code, outputs, folder, files, tags=()):
     if options.get("include") is False:
         return ""
     label = options.get("label", f"cell-{index}")
-    marks = f" tags={notebooks.quoted(json.dumps(list(tags)))}" if tags else ""
+    marks = f" tags={markdown.quoted(json.dumps(list(tags)))}" if tags else ""
     parts = [f"::::: {{.cell #cell-{label}{marks}}}\n"]
     if options.get("echo", True) and code.strip():
         fold = ""
         if "code-fold" in options:
-            fold += f" code-fold={notebooks.quoted(str(options['code-fold']).lower())}"
+            fold += f" code-fold={markdown.quoted(str(options['code-fold']).lower())}"
         if "code-summary" in options:
-            fold += f" code-summary={notebooks.quoted(options['code-summary'])}"
+            fold += f" code-summary={markdown.quoted(options['code-summary'])}"
         parts.append(fenced(code, "{.python .cell-code" + fold + "}"))
     pictures = []
     outputs = outputs if options.get("output", True) else []
@@ -122,9 +121,9 @@ def cell_markdown(index, options, code, outputs, folder, files, tags=()):
         before = len(files)
         made = output_markdown(output, label, files)
         (pictures if len(files) > before else parts).append(made)
-    alt = f"fig-alt={notebooks.quoted(options.get('fig-alt', ''))}"
+    alt = f"fig-alt={markdown.quoted(options.get('fig-alt', ''))}"
     kind = label.split("-")[0]
-    caption = f"#{label} {kind}-cap={notebooks.quoted(options.get(f'{kind}-cap', ''))} "
+    caption = f"#{label} {kind}-cap={markdown.quoted(options.get(f'{kind}-cap', ''))} "
     for file in pictures:
         given = (caption if kind == "fig" else "") + alt
         parts.append(f"\n![](<{quote(folder)}/{file}>){{{given}}}\n")
@@ -206,30 +205,23 @@ def pandoc(text, fmt, template, variables, cwd, navigation="", numbered=True):
         metadata = Path(tmp) / "metadata.yml"
         marked = {key: value for key, value in variables.items() if key not in PLAIN}
         metadata.write_text(yaml.safe_dump(marked), encoding="utf-8")
-        command = [
-            pypandoc.get_pandoc_path(), f"--from={colab.MARKDOWN}", f"--to={fmt}", "--standalone",
+        options = [
+            f"--to={fmt}", "--standalone",
             *(f"--metadata={key}={variables[key]}" for key in PLAIN if key in variables),
             f"--template={ASSETS / template}", f"--lua-filter={ASSETS / 'book.lua'}",
             f"--lua-filter={ASSETS / 'quarto.lua'}", f"--lua-filter={ASSETS / 'late.lua'}",
             f"--metadata-file={metadata}", f"--variable=sidebar:{navigation}",
             f"--variable=nonce:{NONCE}",
             "--citeproc", "--mathml", "--toc", "--toc-depth=2", "--syntax-highlighting=tango",
-            "--slide-level=2", "--wrap=none", "--fail-if-warnings",
+            "--slide-level=2", "--wrap=none",
         ]  # fmt: skip
         if fmt == "revealjs":
-            command += ["--reference-location=section"]
+            options += ["--reference-location=section"]
         elif numbered:
-            command += ["--number-sections"]
-        done = subprocess.run(
-            command, input=text, capture_output=True, text=True, encoding="utf-8", cwd=cwd
-        )
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        ours = [line for line in lines if line.startswith("[book]")]
-        said = ours[0].removeprefix("[book] ") if ours else " ".join(" ".join(lines).split())
-        raise BookError(said[:300] or "Pandoc gave no message")
-    nonce = hashlib.sha256(done.stdout.encode()).hexdigest()[:32]
-    return done.stdout.replace(NONCE, nonce)
+            options += ["--number-sections"]
+        made = markdown.pandoc(text, options, cwd)
+    nonce = hashlib.sha256(made.encode()).hexdigest()[:32]
+    return made.replace(NONCE, nonce)
 
 
 class Sections(HTMLParser):
