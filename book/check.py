@@ -7,7 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from book import ROOT, BookError, definitions, fingerprint, notebooks, render
+from book import ROOT, BookError, definitions, fingerprint, notebooks, render, talk
 from support import files
 
 LECTURE_BYTES = 3_000_000
@@ -152,8 +152,9 @@ def check_lecture(path, root=ROOT):
     """Return what is wrong with one lecture, as sentences."""
     try:
         notebook = notebooks.read(path)
-        given = notebooks.front_matter(notebook, path).given
-        problems = [f"front matter has no {key}" for key in FRONT if key not in given]
+        front = notebooks.front_matter(notebook, path)
+        problems = [f"front matter has no {key}" for key in FRONT if key not in front.given]
+        problems += talk.check(notebook, front)
         for check_part in (check_figures, check_code, check_solutions, check_maths):
             problems += check_part(notebook)
         problems += check_references(notebook, root)
