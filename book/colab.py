@@ -151,8 +151,8 @@ def caption_markdown(options):
     return ""
 
 
-def with_pictures(cell, path, root):
-    """Return a Markdown cell's source with its attachments and local pictures inside it.
+def whole(cell, path, root):
+    """Return a Markdown cell's source with its includes, attachments and local pictures inside it.
 
     Raises BookError for a picture that isn't there or lies outside of the project.
     """
@@ -169,7 +169,7 @@ def with_pictures(cell, path, root):
         content = base64.b64encode(file.read_bytes()).decode()
         return f"{found['before']}data:{mimetypes.guess_type(file.name)[0]};base64,{content}"
 
-    return PICTURE.sub(put_in, cell.source)
+    return PICTURE.sub(put_in, markdown.included(cell.source, path, root))
 
 
 def readable(parts, root):
@@ -218,7 +218,7 @@ def notebook(path, root=ROOT):
     try:
         for cell, (given, _) in zip(written, options, strict=True):
             shown = cell.cell_type == "markdown"
-            texts.append(with_pictures(cell, path, root) if shown else caption_markdown(given))
+            texts.append(whole(cell, path, root) if shown else caption_markdown(given))
         title, *texts, references = readable(texts, root)
     except BookError as error:
         raise BookError(f"{path.name}: the notebook for Colab: {error}") from error

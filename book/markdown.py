@@ -4,6 +4,7 @@ import html
 import os
 import re
 import subprocess
+from pathlib import Path
 
 import pypandoc
 
@@ -21,6 +22,18 @@ def quoted(text):
 def plain(text):
     """Return text as Markdown that shows it as it is, on one line, without marks or HTML."""
     return re.sub(r"([\\`*_{}\[\]<>#@$&|~^=:+-])", r"\\\1", " ".join(str(text).split()))
+
+
+def included(text, path, root):
+    """Return Markdown with the files that it includes put in; they belong to the project."""
+
+    def include(match):
+        file = (path.parent / match[1]).resolve()
+        if not (file.is_relative_to(Path(root).resolve()) and file.is_file()):
+            raise BookError(f"{path.name} includes {match[1]}, which isn't a file of the project")
+        return file.read_text(encoding="utf-8")
+
+    return re.sub(r"^{{< include (\S+) >}}$", include, text, flags=re.M)
 
 
 def pandoc(text, options, cwd=None):

@@ -232,7 +232,8 @@ def records(notebook):
     found = {}
     for _, _, _, outputs in code_cells(notebook):
         for output in outputs:
-            for record in output.get("data", {}).get(RECORD, ()):
+            stored = output.get("data", {}).get(RECORD, [])
+            for record in stored if isinstance(stored, list) else [stored]:
                 given = record if isinstance(record, dict) else {}
                 name, value, unit = (given.get(key) for key in ("name", "value", "unit"))
                 number = isinstance(value, int | float) and math.isfinite(value)

@@ -134,18 +134,6 @@ def cell_markdown(index, options, code, outputs, folder, files, tags=()):
     return "\n".join([*parts, ":::::\n"])
 
 
-def included(text, path, root):
-    """Return Markdown with the files that it includes put in; they belong to the project."""
-
-    def include(match):
-        file = (path.parent / match[1]).resolve()
-        if not (file.is_relative_to(Path(root).resolve()) and file.is_file()):
-            raise BookError(f"{path.name} includes {match[1]}, which isn't a file of the project")
-        return file.read_text(encoding="utf-8")
-
-    return re.sub(r"^{{< include (\S+) >}}$", include, text, flags=re.M)
-
-
 def prose(text, where):
     """Return an author's Markdown; raises BookError for what only another program would show."""
     if fence := re.search(r"(?m)^ *(?:`{3,}|~{3,}) *\{(\w+)[ ,}]", text):
@@ -191,7 +179,7 @@ def source_markdown(path, root=ROOT):
                 made = prose(attached(cell, i, folder, files), f"cell {i}")
             parts.append(made)
         text = "\n\n".join(parts)
-    return included(text, path, root), files
+    return markdown.included(text, path, root), files
 
 
 def pandoc(text, fmt, template, variables, cwd, navigation="", numbered=True):
