@@ -512,7 +512,7 @@ def png(*size):
 
 def rendered(text, fmt="html"):
     """The body that Pandoc and our filter make of Markdown."""
-    variables = {"title": "T", "up": "./", "bibliography": [str(ROOT / "references.bib")]}
+    variables = {"title": "T", "up": "./", "bibliography": ROOT / "references.bib"}
     made = render.pandoc(text, fmt, "page.html" if fmt == "html" else "deck.html", variables, ROOT)
     return made[made.index("<body>") :]
 
