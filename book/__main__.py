@@ -97,6 +97,15 @@ def check_only(args):
     sys.exit(bool(problems))
 
 
+def audit_only(args):
+    from book import audit
+
+    print(audit.table(), flush=True)
+    problems = audit.audit()
+    print("\n".join(problems) or "audit: nothing to complain about")
+    sys.exit(bool(problems))
+
+
 def sweep_only(args):
     from book import notebooks, sweep
 
@@ -121,6 +130,7 @@ def main():
         ("prepare", prepare_only, "write what rendering needs besides the lectures (Quarto asks)"),
         ("offline", offline_only, "take what loads from other hosts out of a site (Quarto asks)"),
         ("check", check_only, "check the structure of lectures, data and repository"),
+        ("audit", audit_only, "list the packages' licences, compare them with lock and hashes"),
         ("sweep", sweep_only, "run a lecture over seeds and backends, sum up its records"),
         ("slides-pdf", slides_pdf, "print every deck to _site/slides-pdf/"),
     ):

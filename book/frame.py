@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
-from book import ROOT, colab, markdown, notebooks
+from book import ROOT, audit, colab, markdown, notebooks
 
 
 def read(path, root=ROOT):
@@ -117,7 +117,7 @@ def terms(lectures, root):
 
 
 def write(root=ROOT):
-    """Write cards.md, status.md, terms.md, measured.json and ways.json to _parts/, and cards/."""
+    """Write the parts that pages show to _parts/, and the cards' pictures to cards/."""
     paths = notebooks.lectures(root)
     lectures = [read(path, root) for path in paths]
     values = {Path(lecture["path"]).stem: measured(lecture) for lecture in lectures}
@@ -126,6 +126,7 @@ def write(root=ROOT):
     parts = {
         "cards.md": ["::: {.cards}", *(card(lecture, root) for lecture in lectures), ":::"],
         "status.md": [status(lecture, root) for lecture in lectures],
+        "packages.md": [audit.table()] if (root / "requirements.txt").exists() else [],
         "terms.md": [terms(lectures, root)] if (root / "glossary.qmd").exists() else [],
         "measured.json": [json.dumps(values, indent=1)],
         "ways.json": [json.dumps(ways, indent=1)],
