@@ -244,7 +244,10 @@ def check_checkpoints(root=ROOT):
 def check_data(root=ROOT):
     """Return what is wrong with data/, its hashes, cards, licences and makers, as sentences."""
     folder, cards = Path(root) / "data", data_cards(root)
-    sums = files.listed(folder)
+    try:
+        sums = files.listed(folder)
+    except ValueError as error:
+        return [str(error)]
     problems = list(damaged_data(root))
     found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     found = {n for n in found if not n.endswith(".part")}
