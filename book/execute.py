@@ -33,11 +33,13 @@ TERMINAL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")  # colours and cursor moves 
 
 
 class OwnPython(AsyncKernelManager):
-    """A kernel of the Python that runs the book, whatever kernels the machine has."""
+    """A kernel of the Python that runs the book, or of `python`, whatever kernels there are."""
+
+    python = sys.executable
 
     @property
     def kernel_spec(self):
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        argv = [self.python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         return KernelSpec(argv=argv, display_name="Python 3", language="python")
 
 
@@ -167,12 +169,15 @@ def check_cells(notebook, name):
             )
 
 
-def run(path, *, seed=1, env=None, cwd=None, quiet=False, root=ROOT, timeout=CELL_SECONDS):
+def run(
+    path, *, seed=1, env=None, cwd=None, python=None, quiet=False, root=ROOT, timeout=CELL_SECONDS
+):
     """Execute the notebook at `path` in a fresh kernel; return it with outputs and metadata.
 
-    Nothing is written. `env` replaces the kernel's environment and `cwd` its scratch folder (for
-    Colab notebooks); `timeout` is a cell's limit in seconds. Raises BookError naming the cell when
-    it raises, takes too long or too much memory, or when its kernel dies.
+    Nothing is written. `env` replaces the kernel's environment, `cwd` its scratch folder and
+    `python` its Python (for Colab notebooks); `timeout` is a cell's limit in seconds. Raises
+    BookError naming the cell when it raises, takes too long or too much memory, or when its kernel
+    dies.
     """
     path = Path(path)
     notebook = notebooks.read(path)
@@ -193,6 +198,7 @@ def run(path, *, seed=1, env=None, cwd=None, quiet=False, root=ROOT, timeout=CEL
             timeout=timeout,
             resources={"metadata": {"path": str(cwd or scratch)}},
         )
+        client.create_kernel_manager().python = str(python or sys.executable)
         variables = (env or environment(scratch, seed, root)) | {"BOOK_RUN": mark}
         silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         try:

@@ -68,6 +68,17 @@ def card(lecture, root):
     return "\n".join([*lines, lecture["description"], ":::", ""])
 
 
+def measured(lecture):
+    """Return {name: {place, value, band}} of a lecture's records, the last two in words."""
+    found = {}
+    for place, (name, record) in enumerate(lecture["records"].items()):
+        band = lecture["bands"].get(name)
+        value = f"{record['value']:.4g} {record['unit']}".strip()
+        found[name] = {"place": place, "value": value}
+        found[name]["band"] = expected(band) if band else "none"
+    return found
+
+
 def status(lecture, root):
     """Return the Markdown of a lecture's part of the status page."""
     run, lines = lecture["run"], [f"## {lecture['number']} {lecture['title']}", ""]
@@ -79,12 +90,11 @@ def status(lecture, root):
         f"{run['peak_memory_mb']:,} MB of memory; {versions}.", "",
         "| recorded | value | band | |", "|:------------|:-----------|:--------|:------|",
     ]  # fmt: skip
-    for name, record in lecture["records"].items():
+    for name, row in measured(lecture).items():
         band = lecture["bands"].get(name)
-        value = f"{record['value']:.4g} {record['unit']}".strip()
-        picture = band and dot(record["value"], band["low"], band["high"])
-        said = f"{expected(band)} | {picture}" if band else "none |"
-        lines.append(f"| `{name}` | {value} | {said} |")
+        value = lecture["records"][name]["value"]
+        picture = dot(value, band["low"], band["high"]) if band else ""
+        lines.append(f"| `{name}` | {row['value']} | {row['band']} | {picture} |")
     return "\n".join([*lines, ""])
 
 
@@ -103,20 +113,17 @@ def terms(lectures, root):
 
 
 def write(root=ROOT):
-    """Write cards.md, status.md, terms.md, bands.json and ways.json into _parts/, and cards/."""
+    """Write cards.md, status.md, terms.md, measured.json and ways.json to _parts/, and cards/."""
     paths = notebooks.lectures(root)
     lectures = [read(path, root) for path in paths]
-    bands = {
-        Path(lecture["path"]).stem: {n: expected(b) for n, b in lecture["bands"].items()}
-        for lecture in lectures
-    }
+    values = {Path(lecture["path"]).stem: measured(lecture) for lecture in lectures}
     repository = notebooks.config(root)["website"].get("repo-url")
     ways = {p.stem: colab.url(repository, p.name) if repository else "" for p in paths}
     parts = {
         "cards.md": ["::: {.cards}", *(card(lecture, root) for lecture in lectures), ":::"],
         "status.md": [status(lecture, root) for lecture in lectures],
         "terms.md": [terms(lectures, root)] if (root / "glossary.qmd").exists() else [],
-        "bands.json": [json.dumps(bands, indent=1)],
+        "measured.json": [json.dumps(values, indent=1)],
         "ways.json": [json.dumps(ways, indent=1)],
     }
     folder = root / "_parts"

@@ -198,12 +198,14 @@ def code_cells(notebook, solutions=True):
 
 
 def records(notebook):
-    """Return the recorded values of an executed lecture as {name: {name, value, unit}}."""
+    """Return the recorded values of an executed lecture as {name: {name, value, unit}}.
+
+    An output of `helpers.record` or `helpers.result` has a list of them.
+    """
     found = {}
     for _, _, _, outputs in code_cells(notebook):
         for output in outputs:
-            record = output.get("data", {}).get(RECORD)
-            if record:
+            for record in output.get("data", {}).get(RECORD, ()):
                 found[record["name"]] = dict(record)
     return found
 

@@ -6,10 +6,12 @@ stops at anything else.
 """
 
 import base64
+import hashlib
 import html
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -17,24 +19,61 @@ import tempfile
 from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
 
 import pypandoc
 import yaml
 
 from book import ROOT, BookError, colab, frame, notebooks
+from support import widgets
 
 ASSETS = Path(__file__).parent / "assets"
-PICTURES = {"image/png": "png", "image/jpeg": "jpg"}  # what Quarto takes from a notebook
+# What Quarto takes from a notebook, in its order
+PICTURES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
+SHOWN = {".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".avif", ".mp4", ".webm", ".mp3"}
 CELL_OPTIONS = {
     "label", "fig-cap", "fig-alt", "tbl-cap", "echo", "output", "include", "code-fold",
     "code-summary",
 }  # fmt: skip
+SCRIPTS = (widgets.EXPLORER,)  # templates whose scripts may run on pages, and no others from cells
+NONCE = secrets.token_hex(16)  # stands for a page's nonce until the page is whole
+MARKDOWN = "markdown-yaml_metadata_block"  # the front matter is read here, and no other YAML
+PLAIN = ("book-root", "book-page", "book-out", "bibliography", "up", "previous-url", "next-url")
+FRONT = re.compile(r"\A\s*---\n(.*?)\n---[ \t]*$", re.S | re.M)
 ALONE = "a figure stands alone in its cell, records in the next one (Quarto numbers them (a), (b))"
 
 
 def fenced(text, attributes=""):
     ticks = "`" * max(3, 1 + max((len(t) for t in re.findall(r"`+", text)), default=0))
     return f"{ticks} {attributes}\n{text}\n{ticks}\n"
+
+
+def quoted(text):
+    """Return text as the value of a Markdown attribute, in which nothing is read as a mark."""
+    flat = html.escape(" ".join(str(text).split())).replace("\\", "&#92;")
+    return f'"{flat}"'
+
+
+def let_in(text, cell):
+    """Return the HTML of an output, whose scripts are those of helpers' explorers and may run.
+
+    Raises BookError for any other script: nothing but this book's own runs on a page.
+    """
+    rest = text
+    for template in SCRIPTS:
+        script = re.search(r"<script>.*?</script>", template.template, re.S)[0]
+        own = re.escape(script).replace(r"\$id", r"[\w-]+").replace(r"\$data", r"(\{.*\})")
+        for found in re.finditer(own, rest):
+            data = json.dumps(json.loads(found[1]), ensure_ascii=False).replace("<", r"\u003c")
+            safe = found[0].replace(found[1], data)
+            text = text.replace(found[0], safe.replace("<script>", f'<script nonce="{NONCE}">', 1))
+        rest = re.sub(own, "", rest)
+    if re.search(r"<script|\bnonce\b", rest, re.I):
+        raise BookError(
+            f"cell {cell} shows HTML with a script of its own; pages run none but those of "
+            "helpers.explorer: use that, or show a picture"
+        )
+    return text
 
 
 def output_markdown(output, name, files):
@@ -44,17 +83,18 @@ def output_markdown(output, name, files):
     if output.output_type == "error":
         raise BookError(f"cell {name} has a stored error: {output.ename}: {output.evalue}")
     data = output.data
+    if "text/html" in data:  # before pictures, as in Quarto
+        text = fenced(let_in(data["text/html"], name), "{=html}")
+        return f"::: {{.cell-output .cell-output-display}}\n\n{text}\n\n:::\n"
     for mime, suffix in PICTURES.items():
         if mime in data:
-            file = f"{name}-{len(files) + 1}.{suffix}"
-            files[file] = base64.b64decode(data[mime])
+            file, text = f"{name}-{len(files) + 1}.{suffix}", data[mime]
+            files[file] = text.encode() if suffix == "svg" else base64.b64decode(text)
             return file
     if other := [mime for mime in data if mime.startswith("image/")]:
         raise BookError(f"cell {name} shows {other[0]}, which Quarto drops: save it as PNG")
     if "text/markdown" in data:
         text = data["text/markdown"]
-    elif "text/html" in data:
-        text = fenced(data["text/html"], "{=html}")
     elif "text/plain" in data:
         text = fenced(data["text/plain"])
     else:
@@ -70,11 +110,11 @@ def cell_markdown(index, options, code, outputs, folder, files, tags=()):
     if options.get("include") is False:
         return ""
     label = options.get("label", f"cell-{index}")
-    marks = f" tags='{json.dumps(list(tags))}'" if tags else ""
+    marks = f" tags={quoted(json.dumps(list(tags)))}" if tags else ""
     parts = [f"::::: {{.cell #cell-{label}{marks}}}\n"]
     if options.get("echo", True) and code.strip():
         fold = "".join(
-            f' {key}="{str(options[key]).lower() if key == "code-fold" else options[key]}"'
+            f" {key}={quoted(str(options[key]).lower() if key == 'code-fold' else options[key])}"
             for key in ("code-fold", "code-summary")
             if key in options
         )
@@ -88,54 +128,97 @@ def cell_markdown(index, options, code, outputs, folder, files, tags=()):
         before = len(files)
         made = output_markdown(output, label, files)
         (pictures if len(files) > before else parts).append(made)
-    alt = str(options.get("fig-alt", "")).replace('"', "&quot;")
-    images = [f'![](<{folder}/{file}>){{fig-alt="{alt}"}}' for file in pictures]
-    if label.startswith("fig-") and images:
-        caption = options.get("fig-cap", "")
-        images = [images[0].replace("![]", f"![{caption}]").replace("{", f"{{#{label} ", 1)]
-    parts += [f"\n{image}\n" for image in images]
-    if label.startswith("tbl-"):
-        parts[1 if options.get("echo", True) else 0] += f"\n:::: {{#{label}}}\n"
-        parts.append(f"\n{options.get('tbl-cap', '')}\n::::\n")
+    alt = f"fig-alt={quoted(options.get('fig-alt', ''))}"
+    kind = label.split("-")[0]
+    caption = f"#{label} {kind}-cap={quoted(options.get(f'{kind}-cap', ''))} "
+    for file in pictures:
+        given = (caption if kind == "fig" else "") + alt
+        parts.append(f"\n![](<{quote(folder)}/{file}>){{{given}}}\n")
+    if kind == "tbl" or (kind == "fig" and displays and not pictures):  # tables, samples as HTML
+        given = caption + (alt if "fig-alt" in options else "")
+        parts[1 if options.get("echo", True) else 0] += f"\n:::: {{{given}}}\n"
+        parts.append("\n::::\n")
     return "\n".join([*parts, ":::::\n"])
 
 
-def source_markdown(path):
-    """Return (Markdown, {picture: bytes}) of a page, whether .qmd or executed notebook."""
+def included(text, path, root):
+    """Return Markdown with the files that it includes put in; they belong to the project."""
+
+    def include(match):
+        file = (path.parent / match[1]).resolve()
+        if not (file.is_relative_to(Path(root).resolve()) and file.is_file()):
+            raise BookError(f"{path.name} includes {match[1]}, which isn't a file of the project")
+        return file.read_text(encoding="utf-8")
+
+    return re.sub(r"^{{< include (\S+) >}}$", include, text, flags=re.M)
+
+
+def prose(text, where):
+    """Return an author's Markdown; raises BookError for what only another program would show."""
+    if fence := re.search(r"(?m)^ *(?:`{3,}|~{3,}) *\{(\w+)[ ,}]", text):
+        raise BookError(
+            f"{where} has a fence {{{fence[1]}}}, which only Quarto runs: use a code cell, or "
+            f"`{fence[1]}` without braces to show the text"
+        )
+    return text
+
+
+def attached(cell, i, folder, files):
+    """Return the source of Markdown cell `i` with its attachments as `files` {name: bytes}."""
+    text = cell.source
+    for n, (name, data) in enumerate(cell.get("attachments", {}).items(), start=1):
+        mime, content = next(iter(data.items()))
+        if mime not in PICTURES:
+            raise BookError(f"cell {i} has {name} attached, which is {mime}: attach PNG or JPEG")
+        file = f"attached-{i}-{n}.{PICTURES[mime]}"
+        files[file] = base64.b64decode(content)
+        for said in (name, quote(name)):
+            text = text.replace(f"attachment:{said}", f"{quote(folder)}/{file}")
+    return text
+
+
+def source_markdown(path, root=ROOT):
+    """Return (Markdown, {picture: bytes}) of a page, whether .qmd or executed notebook.
+
+    The front matter isn't part of it: `page_data` reads it.
+    """
     files = {}
     if path.suffix == ".qmd":
-        text = path.read_text(encoding="utf-8")
+        text = prose(FRONT.sub("", path.read_text(encoding="utf-8"), count=1), path.name)
     else:
         notebook = notebooks.read(path)
         folder, parts = f"{path.stem}_files", []
-        for i, cell in enumerate(notebook.cells):
-            made = cell.source
+        first = int(notebooks.has_front_matter(notebook))
+        for i, cell in enumerate(notebook.cells[first:], start=first):
             if cell.cell_type == "code":
-                options, code = notebooks.split_options(made)
+                options, code = notebooks.split_options(cell.source)
                 tags = cell.metadata.get("tags", ())
                 made = cell_markdown(i, options, code, cell.outputs, folder, files, tags)
+            else:
+                made = prose(attached(cell, i, folder, files), f"cell {i}")
             parts.append(made)
         text = "\n\n".join(parts)
-
-    def include(match):
-        return (path.parent / match[1]).read_text(encoding="utf-8")
-
-    return re.sub(r"^{{< include (\S+) >}}$", include, text, flags=re.M), files
+    return included(text, path, root), files
 
 
 def pandoc(text, fmt, template, variables, cwd, navigation="", numbered=True):
     """Return `text` as HTML, with numbers, references and citations resolved.
 
-    `variables` are metadata (their strings are Markdown), `navigation` is HTML for the template.
+    `variables` are metadata: Markdown, or plain text for those in PLAIN; `navigation` is HTML.
+    The page's policy lets in the scripts that bear its nonce, which is made of the whole page, so
+    that no text can hold it beforehand.
     """
     with tempfile.TemporaryDirectory() as tmp:
         metadata = Path(tmp) / "metadata.yml"
-        metadata.write_text(yaml.safe_dump(variables), encoding="utf-8")
+        marked = {key: value for key, value in variables.items() if key not in PLAIN}
+        metadata.write_text(yaml.safe_dump(marked), encoding="utf-8")
         command = [
-            pypandoc.get_pandoc_path(), "--from=markdown", f"--to={fmt}", "--standalone",
+            pypandoc.get_pandoc_path(), f"--from={MARKDOWN}", f"--to={fmt}", "--standalone",
+            *(f"--metadata={key}={variables[key]}" for key in PLAIN if key in variables),
             f"--template={ASSETS / template}", f"--lua-filter={ASSETS / 'book.lua'}",
-            f"--lua-filter={ASSETS / 'quarto.lua'}",
+            f"--lua-filter={ASSETS / 'quarto.lua'}", f"--lua-filter={ASSETS / 'late.lua'}",
             f"--metadata-file={metadata}", f"--variable=sidebar:{navigation}",
+            f"--variable=nonce:{NONCE}",
             "--citeproc", "--mathml", "--toc", "--toc-depth=2", "--syntax-highlighting=tango",
             "--slide-level=2", "--wrap=none", "--fail-if-warnings",
         ]  # fmt: skip
@@ -143,23 +226,29 @@ def pandoc(text, fmt, template, variables, cwd, navigation="", numbered=True):
             command += ["--reference-location=section"]
         elif numbered:
             command += ["--number-sections"]
-        done = subprocess.run(command, input=text, capture_output=True, text=True, cwd=cwd)
+        done = subprocess.run(
+            command, input=text, capture_output=True, text=True, encoding="utf-8", cwd=cwd
+        )
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         ours = [line for line in lines if line.startswith("[book]")]
-        raise BookError((ours or lines or ["Pandoc gave no message"])[0].removeprefix("[book] "))
-    return done.stdout
+        said = ours[0].removeprefix("[book] ") if ours else " ".join(" ".join(lines).split())
+        raise BookError(said[:300] or "Pandoc gave no message")
+    nonce = hashlib.sha256(done.stdout.encode()).hexdigest()[:32]
+    return done.stdout.replace(NONCE, nonce)
 
 
 class Sections(HTMLParser):
-    """Cuts a page's main text into sections for the search index."""
+    """Cuts a page's main text into sections for the search index; lists the files it shows."""
 
     def __init__(self):
         super().__init__(convert_charrefs=True)
-        self.sections, self.depth, self.skip = [], 0, 0
+        self.sections, self.depth, self.skip, self.shown = [], 0, 0, []
 
     def handle_starttag(self, tag, attributes):
         attributes = dict(attributes)
+        if tag in ("img", "video", "audio", "source") and attributes.get("src"):
+            self.shown.append(attributes["src"])
         if tag == "main":
             self.depth = 1
             self.sections.append({"id": "", "heading": "", "text": ""})
@@ -183,14 +272,40 @@ class Sections(HTMLParser):
             self.sections[-1][key] += data
 
 
-def search_entries(page, title, url):
-    parser = Sections()
-    parser.feed(page)
+def search_entries(parsed, title, url):
     return [
         {"title": title, "heading": s["heading"].strip(), "text": " ".join(s["text"].split()),
          "url": url + (f"#{s['id']}" if s["id"] else "")}
-        for s in parser.sections
+        for s in parsed.sections
     ]  # fmt: skip
+
+
+def copy_shown(shown, page, root, out):
+    """Copy the pictures of the project that `page` shows by their paths beside it into the site.
+
+    Raises BookError for one that isn't there, isn't a picture, or lies outside of the project.
+    """
+    for named in shown:
+        parts = urlsplit(named)
+        if parts.scheme in ("data", "http", "https") or parts.netloc:
+            continue
+        name = unquote(parts.path)
+        source = (root / page).parent.joinpath(name).resolve()
+        target = Path(os.path.normpath((out / page).parent / name))
+        if target.is_file() and target.is_relative_to(out):
+            continue
+        if not (source.is_relative_to(root.resolve()) and source.suffix.lower() in SHOWN):
+            raise BookError(f"the picture {named} isn't one of the project: put it beside the page")
+        if not source.is_file():
+            raise BookError(f"the picture {named} is missing")
+        target = out / source.relative_to(root.resolve())
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+
+
+def address(page):
+    """Return the address of a page's HTML in the site, from its root."""
+    return quote(Path(page).with_suffix(".html").as_posix())
 
 
 def sidebar(items, titles, here, up):
@@ -203,8 +318,9 @@ def sidebar(items, titles, here, up):
         else:
             page = item if isinstance(item, str) else item["href"]
             mark = ' aria-current="page"' if page == here else ""
-            url = up + str(Path(page).with_suffix(".html"))
-            lines.append(f'<li><a href="{url}"{mark}>{html.escape(titles[page])}</a></li>')
+            lines.append(
+                f'<li><a href="{up}{address(page)}"{mark}>{html.escape(titles[page])}</a></li>'
+            )
     return "\n".join([*lines, "</ul>"])
 
 
@@ -213,12 +329,13 @@ def page_data(root, page):
     path = root / page
     if path.suffix == ".ipynb":
         return notebooks.front_matter(notebooks.read(path), path)
-    found = re.match(r"\A\s*---\n(.*?)\n---\s*$", path.read_text(encoding="utf-8"), re.S | re.M)
+    found = FRONT.match(path.read_text(encoding="utf-8"))
     return notebooks.page_front(found[1] if found else "", path, path.stem)
 
 
 def render_thin(root, out):
     """Render every page of the book's sidebar into the empty folder `out` with Pandoc."""
+    root, out = Path(root).resolve(), Path(out).resolve()
     book = notebooks.config(root)
     pages = notebooks.pages(root)
     meta = {page: page_data(root, page) for page in pages}
@@ -238,35 +355,40 @@ def render_thin(root, out):
             shutil.copy(resource, target)
     index = []
     for i, page in enumerate(pages):
-        text, files = source_markdown(root / page)
         target = out / Path(page).with_suffix(".html")
         target.parent.mkdir(parents=True, exist_ok=True)
         pictures = target.parent / f"{target.stem}_files"
-        for name, content in files.items():
-            pictures.mkdir(exist_ok=True)
-            (pictures / name).write_bytes(content)
         up = "../" * (len(Path(page).parts) - 1)
         lecture = page.endswith(".ipynb")
-        neighbours = {
-            key: {"url": up + str(Path(pages[j]).with_suffix(".html")), "title": titles[pages[j]]}
-            for key, j in (("previous", i - 1), ("next", i + 1))
-            if 0 <= j < len(pages)
-        }
         variables = {
+            "title": titles[page],
+            "subtitle": str(meta[page].given.get("subtitle") or ""),
+            "description": meta[page].description,
             "book-title": book["website"]["title"],
-            "book-root": str(root),
-            "bibliography": [str(root / book["bibliography"])],
+            "book-root": root,
+            "book-page": page,
+            "book-out": target.parent,
+            "bibliography": root / book["bibliography"],
             "up": up or "./",
             "link-citations": True,
-            "book-page": page,
-            **neighbours,
         }
+        for key, j in (("previous", i - 1), ("next", i + 1)):
+            if 0 <= j < len(pages):
+                variables[key] = titles[pages[j]]
+                variables[f"{key}-url"] = up + address(pages[j])
         links = sidebar(book["website"]["sidebar"]["contents"], titles, page, up)
         numbered = meta[page].numbered
         folder = root / Path(page).parent
         try:
+            text, files = source_markdown(root / page, root)
+            for name, content in files.items():
+                pictures.mkdir(exist_ok=True)
+                (pictures / name).write_bytes(content)
             made = pandoc(text, "html", "page.html", variables, folder, links, numbered)
-            index += search_entries(made, titles[page], str(Path(page).with_suffix(".html")))
+            parsed = Sections()
+            parsed.feed(made)
+            copy_shown(parsed.shown, page, root, out)
+            index += search_entries(parsed, titles[page], address(page))
             target.write_text(made, encoding="utf-8")
             if lecture:
                 deck = pandoc(text, "revealjs", "deck.html", variables, folder)

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -25,21 +26,22 @@ def sha256(raw):
 def listed(folder=None):
     """Return {name: SHA-256} of the file SHA256SUMS in `folder` (data/); none where it's missing.
 
-    A line is 64 hexadecimal digits, two spaces and a name, as `sha256sum` writes it. Raises
-    ValueError for a line that isn't.
+    A line is 64 hexadecimal digits, two spaces and a file's path below the folder, as `sha256sum`
+    writes it. Raises ValueError for a line that isn't, and for a name listed twice.
     """
     sums = Path(folder or DATA) / "SHA256SUMS"
     if not sums.is_file():
         return {}
     found = {}
-    for n, line in enumerate(sums.read_bytes().decode("utf-8", "replace").split("\n"), start=1):
+    lines = sums.read_bytes().decode("utf-8", "replace").removesuffix("\n").split("\n")
+    for n, line in enumerate(lines if lines != [""] else [], start=1):
         digest, gap, name = line[:64], line[64:66], line[66:]
-        if not line:
-            continue
-        if gap != "  " or not name.isprintable() or not set(digest) <= set("0123456789abcdef"):
+        plain = name.isprintable() and "" not in name.split("/") and ".." not in name.split("/")
+        whole = re.fullmatch("[0-9a-f]{64}", digest) and gap == "  "
+        if not (plain and whole) or name in found:
             raise ValueError(
-                f"line {n} of {sums} is {line!r}, not a SHA-256, two spaces and a file's name; "
-                "restore it with `git checkout -- data/SHA256SUMS`"
+                f"line {n} of {sums} is {line!r}, not a SHA-256, two spaces and the name of a file "
+                "that isn't listed above; restore it with `git checkout -- data/SHA256SUMS`"
             )
         found[name] = digest
     return found
@@ -47,7 +49,8 @@ def listed(folder=None):
 
 def in_book(name):
     """Say whether data file `name` has to be read from data/: not on Colab, unless it's packed."""
-    return name in listed(DATA) or (DATA / "README.md").is_file()
+    book = (DATA / "README.md").is_file() or (DATA.parent / "_quarto.yml").is_file()
+    return book or name in listed(DATA)
 
 
 @functools.cache
@@ -57,7 +60,10 @@ def data_path(name):
     path = DATA / name
     again = f"restore it with `git checkout -- data/{name}`, or make it again: see data/README.md"
     if name not in sums:
-        raise ValueError(f"data/{name} is not listed in data/SHA256SUMS; listed: {sorted(sums)}")
+        raise ValueError(
+            f"data/{name} is not listed in data/SHA256SUMS, {len(sums)} other files are; if it's "
+            "the book's, restore the list with `git checkout -- data/SHA256SUMS`"
+        )
     if not path.is_file():
         raise FileNotFoundError(f"data file {path} (SHA-256 {sums[name]}) is missing; {again}")
     if (found := sha256(path.read_bytes())) != sums[name]:
@@ -65,7 +71,7 @@ def data_path(name):
             f"data file {path} is damaged: SHA-256 {found}, expected {sums[name]}; {again}"
         )
     if "BOOK_DATA_LOG" in os.environ:  # `book execute` asks which files a lecture reads
-        with open(os.environ["BOOK_DATA_LOG"], "a") as log:
+        with open(os.environ["BOOK_DATA_LOG"], "a", encoding="utf-8") as log:
             log.write(name + "\n")
     return path
 
@@ -93,16 +99,34 @@ def frozen(array):
     return array
 
 
-def content_hash(arrays):
-    """Return the SHA-256 of the bytes of uint8 arrays, one after the other."""
-    return sha256(b"".join(np.ascontiguousarray(a, dtype=np.uint8).tobytes() for a in arrays))
+def published(arrays, name, place):
+    """Return the four arrays of image set `name` as they are, when they're the published ones.
+
+    Raises ValueError, which names `place`, for other shapes, types or values.
+    """
+    again = f"delete {place} and run again"
+    wanted = [(n, *more) for n in (60_000, 10_000) for more in ((28, 28), ())]
+    for array, shape in zip(arrays, wanted, strict=True):
+        if array.shape != shape or array.dtype != np.uint8:
+            raise ValueError(
+                f"the {name} arrays from {place} are not the published ones: {array.dtype} of "
+                f"shape {array.shape}, expected uint8 of {shape}; {again}"
+            )
+    found = sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays))
+    if found != CONTENT[name]:
+        raise ValueError(
+            f"the {name} arrays from {place} are not the published ones: SHA-256 of their content "
+            f"is {found}, expected {CONTENT[name]}; {again}"
+        )
+    return arrays
 
 
 @functools.cache
 def image_set(file, name):
     """Return an image set from data/`file`, else from Keras' cache or keras.datasets.`name`.
 
-    The form is that of `helpers.load_mnist`. Raises ValueError for other arrays than CONTENT's.
+    The form is that of `helpers.load_mnist`. Raises ValueError for a damaged file and for other
+    arrays than the published ones.
     """
     import keras
 
@@ -112,16 +136,19 @@ def image_set(file, name):
             arrays = [packed[key] for key in keys]
     else:
         home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
-        cached = Path(home) / "datasets"
-        if (cached / f"{name}.npz").is_file():
-            with np.load(cached / f"{name}.npz", allow_pickle=False) as packed:
-                arrays = [packed[key] for key in keys]
+        cached = Path(home) / "datasets" / f"{name}.npz"
+        if cached.is_file():
+            try:
+                with np.load(cached, allow_pickle=False) as packed:
+                    arrays = [packed[key] for key in keys]
+            except Exception as error:  # whatever NumPy and zipfile stumble over
+                said = f"{type(error).__name__}: {error}"
+                raise ValueError(
+                    f"{cached} is damaged ({said}); delete it and run again"
+                ) from error
+            arrays = published(arrays, name, cached)
         else:
             arrays = [part for pair in getattr(keras.datasets, name).load_data() for part in pair]
-        if (found := content_hash(arrays)) != CONTENT[name]:
-            raise ValueError(
-                f"the {name} arrays in {cached} are not the published ones: SHA-256 of their "
-                f"content is {found}, expected {CONTENT[name]}; delete them there and run again"
-            )
+            arrays = published(arrays, name, cached.parent)
     x_train, y_train, x_test, y_test = map(frozen, arrays)
     return (x_train, y_train), (x_test, y_test)

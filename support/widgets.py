@@ -127,7 +127,7 @@ def explorer(frames, sliders, alt, plane, scale):
         fallback = f'<img class="nostretch" src="{picture}" alt="{html.escape(alt)}">'
     if plane is not None:
         data["plane"] = _address(_bytes(np.asarray(plane)))
-    code = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
+    code = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
     name = "explorer-" + hashlib.sha256((code + fallback).encode()).hexdigest()[:10]
     return EXPLORER.substitute(id=name, data=code, fallback=fallback, width=data["width"])
 
@@ -178,3 +178,22 @@ def quiz(question, right, wrong):
         for kind, said, text, feedback in choices
     )
     return f'<div class="quiz"><p>{html.escape(question)}</p><ul>{items}</ul></div>'
+
+
+def samples(images, alt, size):
+    """Return the display data (HTML and PNG) of grey images (n, h, w), each `size` pixels wide.
+
+    Floats are in [0, 1]. Raises ValueError for another shape.
+    """
+    if images.ndim != 3 or not len(images):
+        raise ValueError(f"samples have shape (n, h, w) with at least one, not {images.shape}")
+    images = _bytes(images)
+    pictures = "".join(f'<img src="{_address(image)}" alt="">' for image in images)
+    style = f"display: flex; flex-wrap: wrap; gap: 3px; --sample: {size}px"
+    sheet = _address(_sprite(images, min(len(images), 14)))
+    return {
+        "text/html": f'<div class="samples" role="img" aria-label="{html.escape(alt)}" '
+        f'style="{style}">{pictures}</div>',
+        "image/png": sheet.split(",")[1],
+        "text/plain": f"{len(images)} images",
+    }

@@ -2,6 +2,7 @@
 
 import hashlib
 
+import keras
 import pytest
 from conftest import ROOT
 
@@ -142,14 +143,49 @@ def test_unlisted_data_file_is_refused(data_folder):
         helpers.data_path("b.bin")
 
 
-@pytest.mark.parametrize(
-    "line", [b"# a comment", b"12ab  a.bin", b"\xff\xfe9\x008\x00", b"9834  a.bin\r", b"x" * 70]
-)
-def test_damaged_list_of_hashes_names_the_line(line, data_folder):
-    sums = data_folder / "SHA256SUMS"
-    sums.write_bytes(sums.read_bytes() + line + b"\n")
-    with pytest.raises(ValueError, match=r"line 2 of .*SHA256SUMS is .*restore it"):
-        helpers.data_path("a.bin")
+LINE = b"9834876dcfb05cb167a5c24953eba58c4ac89b1adf57f28f2f9d09af107ee8f0  a.bin\n"
+LISTS = {
+    "missing": None,
+    "empty": b"",
+    "cut in a line": LINE + LINE[:40],
+    "without a name": LINE[:66],
+    "with Windows line endings": LINE.replace(b"\n", b"\r\n"),
+    "with a byte order mark": b"\xef\xbb\xbf" + LINE,
+    "in UTF-16": LINE.decode().encode("utf-16"),
+    "with a blank line": LINE + b"\n" + LINE.replace(b"a.bin", b"b.bin"),
+    "with an empty end": LINE + b"\n",
+    "of binary mode": LINE.replace(b"  ", b" *"),
+    "with a comment": b"# hashes\n" + LINE,
+    "in capitals": LINE.upper(),
+    "with a hash that is short": LINE[5:],
+    "with a name twice": LINE + b"0" + LINE[1:],
+    "with a file outside": LINE + LINE.replace(b"a.bin", b"../a.bin"),
+    "with a file at the root": LINE + LINE.replace(b"a.bin", b"/a.bin"),
+    "not text": b"\xff\xfe\x00\x80" * 30,
+}
+
+
+@pytest.mark.parametrize("damage", LISTS)
+def test_a_damaged_list_of_hashes_is_said_and_never_leads_to_the_network(
+    damage, data_folder, monkeypatch
+):
+    (data_folder / "SHA256SUMS").unlink()
+    if LISTS[damage] is not None:
+        (data_folder / "SHA256SUMS").write_bytes(LISTS[damage])
+    (data_folder / "README.md").write_text("a book's data folder")
+    (data_folder / "a.bin").write_bytes(b"aaa")
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", lambda: pytest.fail("to the network"))
+    files.image_set.cache_clear()
+    said = r"(is not listed in data/SHA256SUMS, 0 |line \d of .*SHA256SUMS is ).*SHA256SUMS`$"
+    for load in (lambda: helpers.data_path("a.bin"), helpers.load_mnist):
+        with pytest.raises(ValueError, match=said):
+            load()
+
+
+def test_damaged_lists_are_problems_of_the_check(small_book):
+    (small_book / "data" / "SHA256SUMS").write_bytes(LISTS["with a file outside"])
+    (problem,) = check.check_data(small_book)
+    assert problem.startswith("line 2 of ") and "'9834" in problem
 
 
 def test_notes_of_a_checkpoint_are_read():

@@ -24,11 +24,12 @@ def parts(tmp_path_factory):
 
 @pytest.mark.parametrize("number", LECTURES)
 def test_bands_are_said_for_every_record(number, parts):
-    said = json.loads((parts[1] / "_parts" / "bands.json").read_text("utf-8"))
+    said = json.loads((parts[1] / "_parts" / "measured.json").read_text("utf-8"))
+    said = said[LECTURES[number].stem]
     declared = notebooks.bands(LECTURES[number])
-    assert set(said[LECTURES[number].stem]) == set(declared)
-    for name, words in said[LECTURES[number].stem].items():
-        low, high = words.split(" to ")
+    assert set(said) == set(declared)
+    for name, row in said.items():
+        low, high = row["band"].split(" to ")
         assert float(low) == pytest.approx(declared[name]["low"], rel=1e-4)
         assert float(high) == pytest.approx(declared[name]["high"], rel=1e-4)
 

@@ -1,5 +1,7 @@
 """helpers.py: each function against a reference, and what it says to bad input."""
 
+import base64
+import io
 import subprocess
 import sys
 
@@ -13,6 +15,7 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis.extra.numpy import arrays
 from hypothesis.strategies import floats, integers, text
+from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
 import helpers
@@ -110,8 +113,36 @@ def displayed(monkeypatch):
 
 def test_record_stores_name_value_and_unit(displayed):
     helpers.record("a_loss", np.float32(1.5), "nats")
-    assert displayed[0][notebooks.RECORD] == {"name": "a_loss", "value": 1.5, "unit": "nats"}
-    assert displayed[0]["text/markdown"] == "Recorded `a_loss`: **1.5 nats**"
+    assert displayed[0][notebooks.RECORD] == [{"name": "a_loss", "value": 1.5, "unit": "nats"}]
+    assert displayed[0]["text/plain"] == "a_loss: 1.5 nats"
+    assert displayed[0]["text/markdown"].endswith("</small><!-- measured: a_loss -->")
+
+
+def test_result_states_values_in_a_sentence_and_stores_them(displayed):
+    helpers.result("From {low:.1f} to {high:.0f} nats, non-zero.", "nats", low=-2.04, high=3)
+    assert displayed[0]["text/plain"] == "From −2.0 to 3 nats, non-zero."
+    assert displayed[0]["text/markdown"].endswith("<!-- measured: low high -->")
+    stored = {record["name"]: record["value"] for record in displayed[0][notebooks.RECORD]}
+    assert stored == {"low": -2.04, "high": 3}
+
+
+def test_result_refuses_a_value_that_it_does_not_say(displayed):
+    with pytest.raises(ValueError, match=r"doesn't say \{low\}"):
+        helpers.result("Nothing.", low=1)
+    with pytest.raises(ValueError, match="record low is nan"):
+        helpers.result("{low:.1f}", low=np.nan)
+    assert not displayed
+
+
+def test_samples_are_shown_one_by_one_with_one_text_and_as_one_picture(displayed):
+    x = np.linspace(0, 1, 15 * 16).reshape(15, 4, 4)
+    helpers.show_samples(x, alt='Rising "greys"', size=40)
+    assert displayed[0]["text/html"].count("<img ") == 15
+    assert 'aria-label="Rising &quot;greys&quot;"' in displayed[0]["text/html"]
+    sheet = Image.open(io.BytesIO(base64.b64decode(displayed[0]["image/png"])))
+    assert sheet.size == (14 * 4, 2 * 4)
+    with pytest.raises(ValueError, match=r"samples have shape \(n, h, w\)"):
+        helpers.show_samples(x[0], alt="One")
 
 
 def test_record_refuses_bad_names_and_values(displayed):
@@ -162,5 +193,5 @@ def test_any_record_is_stored_as_given_or_refused_with_its_name(name, value, uni
         except ValueError as error:
             assert (repr(name) in str(error) or name in str(error)) and not shown
         else:
-            assert shown[0][notebooks.RECORD] == {"name": name, "value": value, "unit": unit}
+            assert shown[0][notebooks.RECORD] == [{"name": name, "value": value, "unit": unit}]
             assert not set("<>&`*|\n") & set(name + unit)

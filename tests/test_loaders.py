@@ -62,14 +62,40 @@ def test_image_sets_come_from_keras_without_the_book(name, keras_name, tmp_path,
     files.image_set.cache_clear()
     np.testing.assert_array_equal(IMAGE_SETS[name]()[0][0], train[0])  # by Keras' download
     arrays = dict(zip(("x_train", "y_train", "x_test", "y_test"), train + test, strict=True))
-    for y, error in ((test[1], None), (test[1][::-1], "are not the published ones")):
-        np.savez(tmp_path / "datasets" / f"{keras_name}.npz", **{**arrays, "y_test": y})
-        files.image_set.cache_clear()
-        if error is None:
-            np.testing.assert_array_equal(IMAGE_SETS[name]()[1][1], y)  # by Keras' cache
-        else:
-            with pytest.raises(ValueError, match=error):
-                IMAGE_SETS[name]()
+    np.savez(tmp_path / "datasets" / f"{keras_name}.npz", **arrays)
+    files.image_set.cache_clear()
+    np.testing.assert_array_equal(IMAGE_SETS[name]()[1][1], test[1])  # by Keras' cache
+    files.image_set.cache_clear()
+
+
+CACHES = {
+    "in another order": lambda y: y[::-1],
+    "floats": lambda y: y.astype("float32"),
+    "beyond a byte": lambda y: y.astype("int64") + 256,
+    "of another shape": lambda y: y[:, None],
+    "too few": lambda y: y[:-1],
+    "objects": lambda y: y.astype(object),
+}
+
+
+@pytest.mark.parametrize("damage", [*CACHES, "no archive", "no array", "cut"])
+def test_a_wrong_cache_of_keras_is_said(damage, tmp_path, monkeypatch):
+    train, test = helpers.load_mnist()
+    monkeypatch.setattr(files, "DATA", tmp_path / "none")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    cached = tmp_path / "datasets" / "mnist.npz"
+    cached.parent.mkdir()
+    arrays = dict(zip(("x_train", "y_train", "x_test", "y_test"), train + test, strict=True))
+    y = CACHES.get(damage, lambda y: y)(test[1])
+    np.savez(cached, **({} if damage == "no array" else {**arrays, "y_test": y}))
+    if damage == "no archive":
+        cached.write_text("<html>Not found</html>")
+    elif damage == "cut":
+        cached.write_bytes(cached.read_bytes()[:-100])
+    files.image_set.cache_clear()
+    said = r"mnist\.npz (is damaged|are not the published ones).*delete .*mnist\.npz|; delete it"
+    with pytest.raises(ValueError, match=said):
+        helpers.load_mnist()
     files.image_set.cache_clear()
 
 

@@ -29,10 +29,11 @@ def test_lectures_alone_have_decks():
     assert DECKS["revealjs"]["search"] is False  # else found twice, speaker's notes too
 
 
-def test_both_renderers_run_the_same_filter_first():
-    (first,) = CONFIG["filters"]
+def test_both_renderers_run_the_same_filters_first_and_last():
+    first, last = CONFIG["filters"]
     assert first == {"path": "book/assets/book.lua", "at": "pre-ast"}
-    assert (ROOT / first["path"]).is_file()
+    assert last == {"path": "book/assets/late.lua", "at": "post-quarto"}
+    assert (ROOT / first["path"]).is_file() and (ROOT / last["path"]).is_file()
 
 
 def test_no_page_includes_what_the_build_makes():

@@ -13,6 +13,13 @@ local annotated = 0
 local function kind_of(id) local k = id:match("^(%a+)%-"); return KINDS[k] and k end
 local function fail(text) error("\n[book] " .. text .. "\n", 0) end
 local function html(text) return pandoc.RawInline("html", text) end
+-- A caption's Markdown: marks, maths and citations, but no HTML and no attributes
+local CAPTION = "markdown-raw_html-raw_attribute-raw_tex-native_divs-native_spans"
+  .. "-bracketed_spans-link_attributes-inline_code_attributes-fenced_divs-yaml_metadata_block"
+local function caption(text)
+  return pandoc.utils.blocks_to_inlines(pandoc.read(text, CAPTION).blocks)
+end
+
 local function number(id)
   local kind = kind_of(id)
   if numbers[id] then fail("the label " .. id .. " is used twice") end
@@ -126,12 +133,37 @@ local function tabset(div)
   return pandoc.Div(tabs, { class = "panel-tabset" })
 end
 
+local function take(element, key)
+  local value = element.attributes[key]
+  element.attributes[key] = nil
+  return value
+end
+
 local structure = {
+  Image = function(image)
+    local alt = take(image, "fig-alt")
+    if alt then image.caption = { pandoc.Str(alt) } end
+    return image
+  end,
+  Para = function(para)
+    local image = para.content[1]
+    local text = #para.content == 1 and image.t == "Image" and take(image, "fig-cap")
+    if text then
+      local id = image.identifier
+      image.identifier = ""
+      return pandoc.Figure({ pandoc.Plain({ image }) }, { long = { pandoc.Plain(caption(text)) } }, { id = id })
+    end
+  end,
   Div = function(div)
     for kind in pairs(CALLOUTS) do
       if div.classes:includes("callout-" .. kind) then return callout(div, kind) end
     end
     if div.classes:includes("panel-tabset") then return tabset(div) end
+    local text = take(div, "tbl-cap") or take(div, "fig-cap")
+    if text then
+      div.content:insert(pandoc.Plain(caption(text)))
+      return div
+    end
     if kind_of(div.identifier) == "thm" then
       local name = number(div.identifier)
       if div.content[1].t == "Header" then
@@ -150,7 +182,8 @@ local structure = {
     code.attributes["code-fold"], code.attributes["code-summary"] = nil, nil
     return {
       pandoc.RawBlock("html", '<details class="code-fold"' .. (fold == "show" and " open" or "") ..
-        "><summary>" .. summary .. "</summary>"),
+        "><summary>"),
+      pandoc.Plain({ pandoc.Str(summary) }), pandoc.RawBlock("html", "</summary>"),
       code, pandoc.RawBlock("html", "</details>"),
     }
   end,
@@ -175,10 +208,6 @@ local numbering = {
     if image and image.identifier ~= "" and figure.identifier == "" then
       figure.identifier, image.identifier = image.identifier, ""
     end
-    if image and image.attributes["fig-alt"] then
-      image.caption = { pandoc.Str(image.attributes["fig-alt"]) }
-      image.attributes["fig-alt"] = nil
-    end
     figure.content = figure.content:walk({ Image = function() return image end })
     if kind_of(figure.identifier) == "fig" then
       figure.caption = { long = { caption_block(figure.identifier, figure.caption.long) } }
@@ -186,12 +215,13 @@ local numbering = {
     return figure, false
   end,
   Div = function(div)
-    if kind_of(div.identifier) ~= "tbl" then return nil end
+    local kind = kind_of(div.identifier)
+    if kind ~= "tbl" and kind ~= "fig" then return nil end
     local blocks = div.content
     local last = blocks:remove(#blocks)       -- the caption is the div's last paragraph
     local caption = caption_block(div.identifier, { last })
     return pandoc.Figure({ pandoc.Div(blocks) }, { long = { caption } },
-      { id = div.identifier, class = "table-float" }), false
+      { id = div.identifier, class = kind == "tbl" and "table-float" or "" }), false
   end,
   Table = function(tbl)
     if kind_of(tbl.identifier) == "tbl" then
@@ -239,13 +269,27 @@ local references = {
     local kind = kind_of(id)
     if not kind then return nil end
     if not numbers[id] then fail("the cross-reference @" .. id .. " has no target") end
-    return pandoc.Link(KINDS[kind] .. "\u{a0}" .. numbers[id], (deck and "#/" or "#") .. id, "",
+    return pandoc.Link(KINDS[kind] .. "\u{a0}" .. numbers[id], "#" .. id, "",
       { class = "cross-reference" })
   end,
   Link = function(link)
     if not link.target:match("^%a+:") and not link.target:match("/colab/") then
       link.target = link.target:gsub("%.qmd", ".html"):gsub("%.ipynb", ".html")
       return link
+    end
+  end,
+  RawInline = function(raw)
+    if raw.format:match("tex") then
+      fail(raw.text .. " is TeX outside of a formula: write $…$ without spaces inside the dollars")
+    end
+  end,
+  RawBlock = function(raw)
+    if raw.format:match("tex") then fail(raw.text .. " is TeX outside of a formula: put it in $$…$$") end
+  end,
+  Inlines = function(inlines)
+    local alone = inlines:filter(function(i) return i.t == "Str" and i.text == "$" end)
+    if #alone > 1 then
+      fail("a formula with spaces inside its dollars (" .. str(inlines) .. "): write $x$, or \\$5 for a price")
     end
   end,
   Str = function(s)
