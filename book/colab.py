@@ -40,15 +40,17 @@ LANGUAGE_MODEL = {
 AGAIN = "run the notebook's first cell again, which unpacks it"
 ADVICE = {
     "support/files.py": {
+        "restore it with `git checkout -- data/SHA256SUMS`": AGAIN,
         'f"restore it with `git checkout -- data/{name}`, or make it again: see data/README.md"':
             f'"{AGAIN}"',
-        "restore it with `git checkout -- data/SHA256SUMS`": AGAIN,
-        "is not listed in data/SHA256SUMS; listed:":
-            "doesn't come with this notebook, which brings what its own lecture reads:",
+        'is not listed in data/SHA256SUMS, {len(sums)} other files are; if it\'s "\n            '
+        '"the book\'s, restore the list with `git checkout -- data/SHA256SUMS`"':
+            'doesn\'t come with this notebook, which brings what its own lecture reads: "\n'
+            '            f"{sorted(sums)}"',
     },
     "support/language.py": {
         'install = "pip install --no-deps': 'install = "!pip install --no-deps',
-        "; run `{install}`": "; run `{install}` in a cell",
+        "run `{install}`": "run `{install}` in a cell",
     },
 }  # fmt: skip
 
