@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
@@ -67,7 +68,11 @@ def execute_only(args):
 def render_only(args):
     from book import render
 
-    print(f"rendered with {render.render()}: {ROOT / '_site' / 'index.html'}")
+    if args.output:
+        out = Path(args.output).resolve()
+        print(f"rendered with {render.render_to(out)}: {out / 'index.html'}")
+    else:
+        print(f"rendered with {render.render()}: {ROOT / '_site' / 'index.html'}")
 
 
 def prepare_only(args):
@@ -89,6 +94,15 @@ def check_only(args):
 
     problems = check.check_data() if args.what == "data" else check.check()
     print("\n".join(problems) or "check: nothing to complain about")
+    sys.exit(bool(problems))
+
+
+def audit_only(args):
+    from book import audit
+
+    print(audit.table(), flush=True)
+    problems = audit.audit()
+    print("\n".join(problems) or "audit: nothing to complain about")
     sys.exit(bool(problems))
 
 
@@ -128,6 +142,7 @@ def main():
         ("prepare", prepare_only, "write what rendering needs besides the lectures (Quarto asks)"),
         ("offline", offline_only, "take what loads from other hosts out of a site (Quarto asks)"),
         ("check", check_only, "check the structure of lectures, data and repository"),
+        ("audit", audit_only, "list the packages' licences, compare them with lock and hashes"),
         ("sweep", sweep_only, "run a lecture over seeds and backends, make bands of its values"),
         ("slides-pdf", slides_pdf, "print every deck to _site/slides-pdf/"),
     ):
@@ -139,6 +154,8 @@ def main():
             verb.add_argument("--force", action="store_true", help="execute though not stale")
             verb.add_argument("--seed", type=int, default=1)
             verb.add_argument("--timeout", type=int, default=1200, help="seconds a cell may take")
+        if name == "render":
+            verb.add_argument("--output", metavar="FOLDER", help="write there and nowhere else")
         if name == "check":
             what = ("book", "data")
             verb.add_argument("what", nargs="?", choices=what, default="book", help="all, or data")
@@ -150,8 +167,14 @@ def main():
             verb.add_argument("--write", action="store_true", help="make the bands anew")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, stopped)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # where the terminal isn't UTF-8
+    place = ROOT
+    if getattr(args, "output", None):
+        place = Path(args.output).resolve().parent
+        place.mkdir(parents=True, exist_ok=True)
     try:
-        with one_build() if args.run in BUILDS else contextlib.nullcontext():
+        with one_build(place) if args.run in BUILDS else contextlib.nullcontext():
             args.run(args)
     except BookError as error:
         sys.exit(f"book: {error}")

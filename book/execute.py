@@ -242,7 +242,7 @@ def run(
                 watch.done.set()
             end_left_behind(mark)
         log = Path(scratch) / "data-read"
-        data = sorted(set(log.read_text().split())) if log.exists() else []
+        data = sorted(set(log.read_text(encoding="utf-8").split())) if log.exists() else []
     tidy(notebook)
     read = fingerprint.fingerprint(path, data, root)["data"] if env is None else {}
     notebook.metadata["book"] = {

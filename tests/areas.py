@@ -9,8 +9,12 @@ AREAS = {
     "helpers": ("helpers", "networks", "widgets"),
     "book": (
         "book",
+        "audit",
         "definitions",
         "faults",
+        "hostile",
+        "places",
+        "promises",
         "fingerprint",
         "frame",
         "structure",

@@ -41,7 +41,12 @@ end
 local frames = {
   Figure = function(figure)
     local content = pandoc.Blocks({})
-    figure:walk({ Table = function(tbl) content:insert(tbl) end })
+    figure:walk({
+      Table = function(tbl) content:insert(tbl) end,
+      Image = function(image) -- one that the notebook brings with it
+        if image.src:match("^data:") then content:insert(pandoc.Para({ image })) end
+      end,
+    })
     content:insert(caption(figure.identifier, figure.caption.long))
     return content
   end,
