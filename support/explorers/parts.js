@@ -18,7 +18,7 @@
   border: 1px solid color-mix(in srgb, currentColor 35%, transparent);
   background: color-mix(in srgb, currentColor 7%, transparent); }
 .live button[aria-pressed="true"] { background: #0072B2; color: #fff; }
-.live label { display: grid; grid-template-columns: max-content minmax(3em, 1fr) 3em; gap: 0.5em;
+.live label { display: grid; grid-template-columns: minmax(max-content, var(--names, 0)) minmax(3em, 1fr) 3.2em; gap: 0.5em;
   align-items: center; font-size: 0.92em; color: inherit; }
 .live input[type="range"] { width: 100%; margin: 0; min-height: 1.6em; accent-color: #D55E00; }
 .live input[type="text"] { font: inherit; color: inherit; background: transparent; width: 100%;
