@@ -29,7 +29,7 @@ serve: book                  ## look at it
 slides-pdf: book             ## handouts: one PDF a deck
 	@$(BOOK) -m book slides-pdf
 
-test-colab:                  ## every Colab notebook whole, in an empty folder
+test-colab:                  ## every Colab notebook whole, in an empty folder, with Colab's versions
 	@$(BOOK) -m pytest tests/test_colab.py --colab-whole
 
 lint:

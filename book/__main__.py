@@ -109,8 +109,20 @@ def audit_only(args):
 def sweep_only(args):
     from book import notebooks, sweep
 
-    path = notebooks.lectures(only=args.lecture)[0]
-    sweep.sweep(path, args.seeds, args.jobs, args.backends, args.scheduler)
+    options = {"backends": args.backends.split(","), "jobs": args.jobs}
+    for path in notebooks.lectures(only=args.lecture):
+        found = sweep.sweep(path, args.seeds, scheduler=args.scheduler, **options)
+        if args.write:
+            for name, (old, new) in sweep.write_bands(found, path).items():
+                before = f"{old['low']:g} to {old['high']:g}" if old else "none"
+                print(f"{name}: {before}, now {new['low']:g} to {new['high']:g}")
+        print("\n".join([path.stem, *sweep.summary(found, notebooks.bands(path))]))
+
+
+def seeds(text):
+    """Return the seeds that `--seeds` names: 8 is 1 to 8, 6-10 is those five."""
+    first, _, last = text.rpartition("-")
+    return range(int(first or 1), int(last) + 1)
 
 
 def slides_pdf(args):
@@ -131,7 +143,7 @@ def main():
         ("offline", offline_only, "take what loads from other hosts out of a site (Quarto asks)"),
         ("check", check_only, "check the structure of lectures, data and repository"),
         ("audit", audit_only, "list the packages' licences, compare them with lock and hashes"),
-        ("sweep", sweep_only, "run a lecture over seeds and backends, sum up its records"),
+        ("sweep", sweep_only, "run a lecture over seeds and backends, make bands of its values"),
         ("slides-pdf", slides_pdf, "print every deck to _site/slides-pdf/"),
     ):
         verb = verbs.add_parser(name, help=text)
@@ -148,10 +160,11 @@ def main():
             what = ("book", "data")
             verb.add_argument("what", nargs="?", choices=what, default="book", help="all, or data")
         if name == "sweep":
-            verb.add_argument("--seeds", type=int, default=5)
+            verb.add_argument("--seeds", type=seeds, default="8", help="8 (1 to 8) or 6-10")
             verb.add_argument("--jobs", type=int, default=1, help="lectures side by side")
-            verb.add_argument("--backends", nargs="+", default=["tensorflow"])
-            verb.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster")
+            verb.add_argument("--backends", default="tensorflow", help="tensorflow,jax,torch")
+            verb.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask scheduler")
+            verb.add_argument("--write", action="store_true", help="make the bands anew")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, stopped)
     for stream in (sys.stdout, sys.stderr):

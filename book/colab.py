@@ -114,7 +114,12 @@ def code_files(root):
     Raises BookError where an error's advice isn't found any more.
     """
     found = {}
-    for path in [root / "helpers.py", *sorted((root / fingerprint.PACKAGE).glob("*.py"))]:
+    package = root / fingerprint.PACKAGE
+    for path in [
+        root / "helpers.py",
+        *sorted(package.glob("*.py")),
+        *sorted(package.glob("*/*.js")),
+    ]:
         name = path.relative_to(root).as_posix()
         text = path.read_text(encoding="utf-8")
         for ours, theirs in ADVICE.get(name, {}).items():

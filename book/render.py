@@ -24,7 +24,7 @@ from urllib.parse import quote, unquote, urlsplit
 import yaml
 
 from book import ROOT, BookError, colab, frame, markdown, notebooks
-from support import widgets
+from support import live, widgets
 
 ASSETS = Path(__file__).parent / "assets"
 # What Quarto takes from a notebook, in its order
@@ -52,7 +52,7 @@ def let_in(text, cell):
 
     Raises BookError for any other script: nothing but this book's own runs on a page.
     """
-    rest = text
+    text, rest = live.let_in(text, NONCE)
     for template in SCRIPTS:
         script = re.search(r"<script>.*?</script>", template.template, re.S)[0]
         own = re.escape(script).replace(r"\$id", r"[\w-]+").replace(r"\$data", r"(\{.*\})")
@@ -64,7 +64,7 @@ def let_in(text, cell):
     if re.search(r"<script|\bnonce\b", rest, re.I):
         raise BookError(
             f"cell {cell} shows HTML with a script of its own; pages run none but those of "
-            "helpers.explorer: use that, or show a picture"
+            "helpers.explorer and helpers.live_explorer: use these, or show a picture"
         )
     return text
 
@@ -308,6 +308,7 @@ def render_thin(root, out):
     titles = {page: front.title for page, front in meta.items()}
     libs = out / "site_libs"
     shutil.copytree(ASSETS, libs / "book", ignore=shutil.ignore_patterns("*.lua", "*.html"))
+    (libs / "book" / "live.js").write_text(live.site_script(), encoding="utf-8")
     reveal = Path(find_spec("sphinx_revealjs").origin).parent / "_static" / "revealjs"
     for part in ("dist/reveal.js", "dist/reveal.css", "dist/reset.css", "plugin/notes", "LICENSE"):
         target = libs / "revealjs" / part
@@ -355,9 +356,10 @@ def render_thin(root, out):
             parsed.feed(made)
             copy_shown(parsed.shown, page, root, out)
             index += search_entries(parsed, titles[page], address(page))
-            target.write_text(made, encoding="utf-8")
+            target.write_text(live.lighten(made, target, up or "./"), encoding="utf-8")
             if lecture:
                 deck = pandoc(text, "revealjs", "deck.html", variables, folder)
+                deck = live.lighten(deck, target, up or "./")
                 target.with_suffix(".slides.html").write_text(deck, encoding="utf-8")
         except BookError as error:
             raise BookError(f"{page}: {error}") from error
@@ -375,13 +377,19 @@ def offline(folder):
     """Take out of a site that Quarto made what it loads from other hosts; return the files changed.
 
     Quarto adds require.js and jQuery to each notebook that has HTML among its outputs, as some
-    widgets want them. Explorers and quiz questions bring all that they need.
+    widgets want them. Explorers and quiz questions bring all that they need. What live explorers
+    bring goes into files, as in the thin renderer's site.
     """
-    changed = []
+    changed, script = [], Path(folder) / "site_libs" / "book" / "live.js"
     for path in sorted(Path(folder).rglob("*.html")):
         text = path.read_text(encoding="utf-8")
         kept = re.sub(r'<script src="https?://[^"]*"[^>]*></script>\n?', "", text)
         kept = re.sub(r"<script[^>]*>define\('jquery'.*?</script>\n?", "", kept)
+        if live.blocks(kept):
+            script.parent.mkdir(parents=True, exist_ok=True)
+            script.write_text(live.site_script(), encoding="utf-8")
+            up = "../" * (len(path.relative_to(folder).parts) - 1)
+            kept = live.lighten(kept, path, up or "./")
         if kept != text:
             path.write_text(kept, encoding="utf-8")
             changed.append(path)

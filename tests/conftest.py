@@ -23,7 +23,14 @@ ORDER = (
     "test_frame",
 )
 ORDER += ("test_notation", "test_exercises", "test_quarto", "test_environment", "test_workflow")
-ORDER += ("test_helpers", "test_loaders", "test_makers", "test_networks", "test_widgets")
+ORDER += (
+    "test_scratch",
+    "test_helpers",
+    "test_loaders",
+    "test_makers",
+    "test_networks",
+    "test_widgets",
+)
 LAST = ("test_site", "test_lectures", "test_colab")
 
 

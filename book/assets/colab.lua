@@ -122,7 +122,7 @@ function Pandoc(doc)
   doc.blocks:insert(pandoc.RawBlock("html", "<!-- cell references -->"))
   doc.blocks:insert(pandoc.Div({}, { id = "refs" }))
   doc = list(pandoc.utils.citeproc(doc:walk(references)))
-  doc = doc:walk({ Div = boxes })
+  doc = doc:walk({ traverse = "topdown", Div = boxes })
   doc = anchors(doc)
   return doc:walk(frames)
 end
