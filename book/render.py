@@ -424,6 +424,15 @@ def render_to(out, root=ROOT):
         return render(book, out)
 
 
+def repair(out):
+    """Put right what a killed run left of the site `out`, and remove what it left beside it."""
+    fresh, old = out.with_name(out.name + ".part"), out.with_name(out.name + ".old")
+    if old.exists() and not out.exists():
+        old.rename(out)
+    for left in (fresh, old):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 def render(root=ROOT, out=None):
     """Render the book into `_site/`, replacing it only when all pages are made.
 
@@ -434,10 +443,7 @@ def render(root=ROOT, out=None):
     root = Path(root)
     out = Path(out or root / "_site")
     fresh, old = out.with_name(out.name + ".part"), out.with_name(out.name + ".old")
-    if old.exists() and not out.exists():
-        old.rename(out)
-    for left in (fresh, old):
-        shutil.rmtree(left, ignore_errors=True)
+    repair(out)
     fresh.mkdir(parents=True)
     quarto = shutil.which("quarto")
     try:
