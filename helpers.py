@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 from matplotlib.textpath import TextPath
 from scipy.special import softmax
 
-from support import files, language, networks, pens, widgets
+from support import files, language, live, networks, pens, widgets
 
 logging.getLogger("tensorflow").setLevel(logging.ERROR)  # no advice on retracing among results
 SEED = int(os.environ.get("BOOK_SEED", "1"))
@@ -286,6 +286,7 @@ def plots_as_svg():
         pictures = any(ax.images for ax in figure.axes)
         return None if pictures else print_figure(figure, "svg")
 
+    plt.switch_backend(plt.get_backend())  # loaded now, it doesn't undo what follows
     if shell := get_ipython():
         shell.display_formatter.formatters["image/svg+xml"].for_type(Figure, as_svg)
     plt.rcParams.update(
@@ -294,7 +295,7 @@ def plots_as_svg():
     )  # fmt: skip
 
 
-def show_samples(x, *, alt, size=56):
+def show_samples(x, *, alt, size=48):
     """Show grey images (n, h, w) in [0, 1] in as many rows as the width of page or phone needs.
 
     `alt` says what they show; `size` is the width of one in pixels. Raises ValueError for other
@@ -497,6 +498,30 @@ def explorer(frames, sliders, *, alt, plane=None, scale=4):
     """
     made = widgets.explorer(frames, sliders, alt, plane, scale)
     display({"text/html": made, "text/plain": f"Explorer: {alt}"}, raw=True)
+
+
+def live_explorer(kind, models, *, alt, figure, **options):
+    """Display an explorer in which trained networks answer, in the reader's browser.
+
+    `models` is {name: built Keras model}; their weights travel in half precision, with a hash and
+    32 answers to be checked against. `figure` is the Matplotlib figure that stands there where
+    scripts don't run (it is closed), `alt` says what it shows. Kinds, their networks and options:
+
+    - "plane", lecture 7: "encoder" (784 grey values to mean and log variance of 2 numbers),
+      "decoder" (2 numbers to 784 logits); digits {name: (784,) in [0, 1]} to begin with, codes
+      (n, 2) and labels (n,) of test digits.
+    - "typing", lecture 2: "model" (tokens to logits, one place after the other); alphabet, a
+      character a token, and prompt, the text to begin with.
+    - "duel", lecture 8: no networks, two are trained in the page; no options.
+    - "copies", lecture 6: "dense", "conv", "denoiser" (a picture of 784 grey values to its copy);
+      examples {name: (784,) in [0, 1]} to begin with, errors {network: (n,)}, the root mean square
+      differences between test digits and their copies.
+
+    Raises ValueError for other names, for layers that support/live.py doesn't list, and where the
+    output would be over 1.5 MB.
+    """
+    made = live.explorer(kind, models, alt, figure, options)
+    display({"text/html": made, "text/plain": f"Live explorer: {alt}"}, raw=True)
 
 
 def quiz(question, right, wrong):

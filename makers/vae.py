@@ -20,7 +20,7 @@ LECTURE = LECTURES / "07-variational-autoencoders.ipynb"
 NAMES = ("conv_vae", "fit", "nats")
 HANZI_NAMES = (*NAMES, "drawn_hanzi", "wanted_chars")
 SETTINGS = {
-    "digits": {"rate": 0.002, "epochs": 25, "batch_size": 128, "latent_dim": 8},
+    "digits": {"rate": 0.002, "epochs": 15, "batch_size": 128, "latent_dim": 8},
     "hanzi": {"rate": 0.002, "epochs": 60, "batch_size": 60, "latent_dim": 8, "each": 600,
               "seed": 2000},
 }  # fmt: skip
