@@ -12,7 +12,7 @@ test:                        ## all tests, the quick ones first
 	@$(BOOK) -m pytest -p tests.areas
 
 check:                       ## all that executes no lecture, in about six minutes
-	@$(BOOK) -m pytest -p tests.areas -m "not lectures"
+	@$(BOOK) -m pytest -p tests.areas -m "not lectures" -n 2 --dist worksteal
 
 lab:                         ## JupyterLab in lectures/; LAB="--no-browser" passes options on
 	@$(BOOK) -m jupyterlab --ServerApp.root_dir=lectures $(LAB)
@@ -29,7 +29,7 @@ serve: book                  ## look at it
 slides-pdf: book             ## handouts: one PDF a deck
 	@$(BOOK) -m book slides-pdf
 
-test-colab:                  ## every Colab notebook whole, in an empty folder
+test-colab:                  ## every Colab notebook whole, in an empty folder, with Colab's versions
 	@$(BOOK) -m pytest tests/test_colab.py --colab-whole
 
 lint:

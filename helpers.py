@@ -286,6 +286,7 @@ def plots_as_svg():
         pictures = any(ax.images for ax in figure.axes)
         return None if pictures else print_figure(figure, "svg")
 
+    plt.switch_backend(plt.get_backend())  # loaded now, it doesn't undo what follows
     if shell := get_ipython():
         shell.display_formatter.formatters["image/svg+xml"].for_type(Figure, as_svg)
     plt.rcParams.update(
@@ -294,7 +295,7 @@ def plots_as_svg():
     )  # fmt: skip
 
 
-def show_samples(x, *, alt, size=56):
+def show_samples(x, *, alt, size=48):
     """Show grey images (n, h, w) in [0, 1] in as many rows as the width of page or phone needs.
 
     `alt` says what they show; `size` is the width of one in pixels. Raises ValueError for other

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
@@ -67,7 +68,11 @@ def execute_only(args):
 def render_only(args):
     from book import render
 
-    print(f"rendered with {render.render()}: {ROOT / '_site' / 'index.html'}")
+    if args.output:
+        out = Path(args.output).resolve()
+        print(f"rendered with {render.render_to(out)}: {out / 'index.html'}")
+    else:
+        print(f"rendered with {render.render()}: {ROOT / '_site' / 'index.html'}")
 
 
 def prepare_only(args):
@@ -92,11 +97,32 @@ def check_only(args):
     sys.exit(bool(problems))
 
 
+def audit_only(args):
+    from book import audit
+
+    print(audit.table(), flush=True)
+    problems = audit.audit()
+    print("\n".join(problems) or "audit: nothing to complain about")
+    sys.exit(bool(problems))
+
+
 def sweep_only(args):
     from book import notebooks, sweep
 
-    path = notebooks.lectures(only=args.lecture)[0]
-    sweep.sweep(path, args.seeds, args.jobs, args.backends, args.scheduler)
+    options = {"backends": args.backends.split(","), "jobs": args.jobs}
+    for path in notebooks.lectures(only=args.lecture):
+        found = sweep.sweep(path, args.seeds, scheduler=args.scheduler, **options)
+        if args.write:
+            for name, (old, new) in sweep.write_bands(found, path).items():
+                before = f"{old['low']:g} to {old['high']:g}" if old else "none"
+                print(f"{name}: {before}, now {new['low']:g} to {new['high']:g}")
+        print("\n".join([path.stem, *sweep.summary(found, notebooks.bands(path))]))
+
+
+def seeds(text):
+    """Return the seeds that `--seeds` names: 8 is 1 to 8, 6-10 is those five."""
+    first, _, last = text.rpartition("-")
+    return range(int(first or 1), int(last) + 1)
 
 
 def slides_pdf(args):
@@ -116,7 +142,8 @@ def main():
         ("prepare", prepare_only, "write what rendering needs besides the lectures (Quarto asks)"),
         ("offline", offline_only, "take what loads from other hosts out of a site (Quarto asks)"),
         ("check", check_only, "check the structure of lectures, data and repository"),
-        ("sweep", sweep_only, "run a lecture over seeds and backends, sum up its records"),
+        ("audit", audit_only, "list the packages' licences, compare them with lock and hashes"),
+        ("sweep", sweep_only, "run a lecture over seeds and backends, make bands of its values"),
         ("slides-pdf", slides_pdf, "print every deck to _site/slides-pdf/"),
     ):
         verb = verbs.add_parser(name, help=text)
@@ -127,18 +154,27 @@ def main():
             verb.add_argument("--force", action="store_true", help="execute though not stale")
             verb.add_argument("--seed", type=int, default=1)
             verb.add_argument("--timeout", type=int, default=1200, help="seconds a cell may take")
+        if name == "render":
+            verb.add_argument("--output", metavar="FOLDER", help="write there and nowhere else")
         if name == "check":
             what = ("book", "data")
             verb.add_argument("what", nargs="?", choices=what, default="book", help="all, or data")
         if name == "sweep":
-            verb.add_argument("--seeds", type=int, default=5)
+            verb.add_argument("--seeds", type=seeds, default="8", help="8 (1 to 8) or 6-10")
             verb.add_argument("--jobs", type=int, default=1, help="lectures side by side")
-            verb.add_argument("--backends", nargs="+", default=["tensorflow"])
-            verb.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster")
+            verb.add_argument("--backends", default="tensorflow", help="tensorflow,jax,torch")
+            verb.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask scheduler")
+            verb.add_argument("--write", action="store_true", help="make the bands anew")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, stopped)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # where the terminal isn't UTF-8
+    place = ROOT
+    if getattr(args, "output", None):
+        place = Path(args.output).resolve().parent
+        place.mkdir(parents=True, exist_ok=True)
     try:
-        with one_build() if args.run in BUILDS else contextlib.nullcontext():
+        with one_build(place) if args.run in BUILDS else contextlib.nullcontext():
             args.run(args)
     except BookError as error:
         sys.exit(f"book: {error}")

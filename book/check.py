@@ -1,11 +1,13 @@
 """Structure rules of the book: what can be said of lectures and data without running them."""
 
 import ast
+import contextlib
+import os
 import re
 import subprocess
 from pathlib import Path
 
-from book import ROOT, BookError, definitions, fingerprint, live, notebooks, render
+from book import ROOT, BookError, definitions, fingerprint, live, notebooks, render, talk
 from support import files
 
 LECTURE_BYTES = 3_000_000
@@ -116,7 +118,8 @@ def check_maths(notebook):
 def check_references(notebook, root):
     """Citations, cross-references and glossary links have their targets."""
     text = prose(notebook)
-    keys = set(re.findall(r"^@\w+\{([^,\s]+),", (root / "references.bib").read_text(), re.M))
+    bibliography = (root / "references.bib").read_text(encoding="utf-8")
+    keys = set(re.findall(r"^@\w+\{([^,\s]+),", bibliography, re.M))
     labels = set(re.findall(r"\{[^}\n]*#([\w-]+)[^}\n]*\}", text))
     for _, options, _, _ in notebooks.code_cells(notebook):
         if label := options.get("label"):
@@ -156,8 +159,9 @@ def check_lecture(path, root=ROOT):
     """Return what is wrong with one lecture, as sentences."""
     try:
         notebook = notebooks.read(path)
-        given = notebooks.front_matter(notebook, path).given
-        problems = [f"front matter has no {key}" for key in FRONT if key not in given]
+        front = notebooks.front_matter(notebook, path)
+        problems = [f"front matter has no {key}" for key in FRONT if key not in front.given]
+        problems += talk.check(notebook, front)
         for check_part in (check_figures, check_code, check_solutions, check_maths, check_live):
             problems += check_part(notebook)
         problems += check_references(notebook, root)
@@ -175,12 +179,26 @@ def check_fresh(path, root=ROOT):
     return [f"{path.name}: stored outputs are stale ({why}): run `make book`"] if why else []
 
 
+def own_files(root=ROOT):
+    """Return the files of the book: what Git tracks, or without Git all but what builds leave."""
+    root = Path(root)
+    with contextlib.suppress(OSError):  # no Git on this machine
+        command = ["git", "ls-files", "-z"]
+        said = subprocess.run(command, cwd=root, capture_output=True, text=True, encoding="utf-8")
+        if "_quarto.yml" in (names := said.stdout.split("\0")):
+            return [root / name for name in names if name and (root / name).is_file()]
+    found = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = [
+            n for n in folders if n not in render.MADE and (n[0] != "." or n == ".github")
+        ]
+        found += [Path(folder) / name for name in names]
+    return found
+
+
 def check_sizes(root=ROOT):
     """A checkout stays under 120 MB; what is over 2 MB has its reason in data/README.md."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True
-    ).stdout.split("\0")
-    files = [Path(root) / name for name in listed if name and (Path(root) / name).is_file()]
+    files = own_files(root)
     total = sum(file.stat().st_size for file in files)
     if total > CHECKOUT_BYTES:
         yield f"the checkout has {total / 1e6:.0f} MB, over {CHECKOUT_BYTES / 1e6:.0f} MB"

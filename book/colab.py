@@ -8,18 +8,19 @@ Markdown.
 import base64
 import io
 import json
+import mimetypes
 import os
 import re
-import subprocess
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
 
-import pypandoc
-
-from book import ROOT, BookError, fingerprint, notebooks
+from book import ROOT, BookError, fingerprint, markdown, notebooks
 from support import files
 
+# Where Markdown or its HTML shows a picture
+PICTURE = re.compile(r"""(?P<before>!\[[^\]]*\]\(|<img\b[^>]*?\bsrc=["'])(?P<name>[^)\s"'>]+)""")
 ASSETS = Path(__file__).parent / "assets"
 LARGEST = 20_000_000  # bytes of a notebook; Colab saves none that is larger
 # Files that the loaders do without, and what these need instead
@@ -43,12 +44,14 @@ ADVICE = {
         'f"restore it with `git checkout -- data/{name}`, or make it again: see data/README.md"':
             f'"{AGAIN}"',
         "restore it with `git checkout -- data/SHA256SUMS`": AGAIN,
-        "is not listed in data/SHA256SUMS; listed:":
-            "doesn't come with this notebook, which brings what its own lecture reads:",
+        "is not listed in data/SHA256SUMS, {len(sums)} other files are":
+            "doesn't come with this notebook, which brings {len(sums)} files",
+        "the book's, restore the list with `git checkout -- data/SHA256SUMS`":
+            f"one of these, {AGAIN}",
     },
     "support/language.py": {
         'install = "pip install --no-deps': 'install = "!pip install --no-deps',
-        "; run `{install}`": "; run `{install}` in a cell",
+        "run `{install}`": "run `{install}` in a cell",
     },
 }  # fmt: skip
 
@@ -75,6 +78,8 @@ def bundle(contents):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(contents):
+            if name.startswith("/") or ".." in name.split("/"):
+                raise BookError(f"{name} can't be packed for Colab: it lies outside of the book")
             archive.writestr(zipfile.ZipInfo(name), contents[name], zipfile.ZIP_DEFLATED)
     return base64.b64encode(buffer.getvalue()).decode()
 
@@ -83,15 +88,22 @@ def data_files(names, root):
     """Return {name: bytes} of data/ to pack for a lecture that reads `names`.
 
     A file brings its licence; SHA256SUMS lists what is packed. Networks are in half precision in
-    data/ already.
+    data/ already. Raises BookError for a name that the book's own list lacks: nothing else of this
+    machine is packed.
     """
     if not names:
         return {}
+    sums = files.listed(root / "data")
+    for name in names:
+        if name not in sums or not (root / "data" / name).is_file():
+            raise BookError(
+                f"the stored run read data/{name}, which isn't a file listed in data/SHA256SUMS: "
+                "execute the lecture again"
+            )
     names = {n for name in names for n in FROM_ELSEWHERE.get(name, [name])}
     licences = {f"{n.split('.')[0]}.LICENSE.txt" for n in names}
     packed = names | {n for n in licences if (root / "data" / n).exists()}
     contents = {f"data/{n}": (root / "data" / n).read_bytes() for n in packed}
-    sums = files.listed(root / "data")
     contents["data/SHA256SUMS"] = "".join(f"{sums[n]}  {n}\n" for n in sorted(packed)).encode()
     return contents
 
@@ -122,7 +134,7 @@ def code_files(root):
 
 def setup_cell(lecture, root):
     """Return the first code cell: install what is missing, unpack code and data."""
-    read = lecture.metadata.get("book", {}).get("made_from", {}).get("data", {})
+    read = notebooks.last_run(lecture).get("made_from", {}).get("data", {})
     packages = dict(PACKAGES)
     if any("load_language_model" in code for _, _, code, _ in notebooks.code_cells(lecture)):
         packages |= LANGUAGE_MODEL
@@ -138,10 +150,31 @@ def caption_markdown(options):
     """Return the Markdown of a code cell's caption; empty where it has none."""
     label = options.get("label", "")
     if "fig-cap" in options:
-        return f"![{options['fig-cap']}](figure.png){{#{label}}}"
+        return f"![](figure.png){{#{label} fig-cap={markdown.quoted(options['fig-cap'])}}}"
     if "tbl-cap" in options:
-        return f"::: {{#{label}}}\n{options['tbl-cap']}\n:::"
+        return f"::: {{#{label} tbl-cap={markdown.quoted(options['tbl-cap'])}}}\n:::"
     return ""
+
+
+def whole(cell, path, root):
+    """Return a Markdown cell's source with its includes, attachments and local pictures inside it.
+
+    Raises BookError for a picture that isn't there or lies outside of the project.
+    """
+    attached = {quote(name): data for name, data in cell.get("attachments", {}).items()}
+
+    def put_in(found):
+        parts = urlsplit(found["name"])
+        if parts.scheme == "attachment" and (data := attached.get(quote(unquote(parts.path)))):
+            mime, content = next(iter(data.items()))
+            return f"{found['before']}data:{mime};base64,{content}"
+        if parts.scheme or parts.netloc:
+            return found[0]
+        file = notebooks.picture(found["name"], path, root)
+        content = base64.b64encode(file.read_bytes()).decode()
+        return f"{found['before']}data:{mimetypes.guess_type(file.name)[0]};base64,{content}"
+
+    return PICTURE.sub(put_in, markdown.included(cell.source, path, root))
 
 
 def readable(parts, root):
@@ -152,19 +185,15 @@ def readable(parts, root):
     empty. Raises BookError for a citation or a reference without a target.
     """
     text = "\n\n".join(f"<!-- cell {i} -->\n\n{part}" for i, part in enumerate(parts))
-    command = [
-        pypandoc.get_pandoc_path(), "--from=markdown", "--wrap=none", "--fail-if-warnings",
-        "--to=commonmark+tex_math_dollars+pipe_tables+strikeout", "--metadata=link-citations",
+    options = [
+        "--wrap=none", "--metadata=link-citations",
+        "--to=commonmark+tex_math_dollars+pipe_tables+strikeout",
         f"--lua-filter={ASSETS / 'quarto.lua'}", f"--lua-filter={ASSETS / 'colab.lua'}",
     ]  # fmt: skip
     if bibliography := notebooks.config(root).get("bibliography"):
-        command.append(f"--bibliography={root / bibliography}")
-    done = subprocess.run(command, input=text, capture_output=True, text=True)
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        ours = [line for line in lines if line.startswith("[book]")]
-        raise BookError((ours or lines or ["Pandoc gave no message"])[0].removeprefix("[book] "))
-    return [part.strip() for part in re.split(r"<!-- cell \w+ -->", done.stdout)[1:]]
+        options.append(f"--bibliography={root / bibliography}")
+    made = markdown.pandoc(text, options)
+    return [part.strip() for part in re.split(r"<!-- cell \w+ -->", made)[1:]]
 
 
 def code_cell(code, options, *, folded):
@@ -190,10 +219,11 @@ def notebook(path, root=ROOT):
     written = lecture.cells[int(notebooks.has_front_matter(lecture)) :]
     options = [notebooks.split_options(cell.source) if cell.cell_type == "code" else ({}, "")
                for cell in written]  # fmt: skip
-    texts = [f"# {front.title}\n\n{front.description}"]
-    for cell, (given, _) in zip(written, options, strict=True):
-        texts.append(cell.source if cell.cell_type == "markdown" else caption_markdown(given))
+    texts = [f"# {markdown.plain(front.title)}\n\n{markdown.plain(front.description)}"]
     try:
+        for cell, (given, _) in zip(written, options, strict=True):
+            shown = cell.cell_type == "markdown"
+            texts.append(whole(cell, path, root) if shown else caption_markdown(given))
         title, *texts, references = readable(texts, root)
     except BookError as error:
         raise BookError(f"{path.name}: the notebook for Colab: {error}") from error

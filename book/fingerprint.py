@@ -161,7 +161,7 @@ def fingerprint(path, data, root=ROOT):
 
 def stale(path, root=ROOT):
     """Return why the stored outputs of a lecture don't belong to its source, or None."""
-    stored = notebooks.read(path).metadata.get("book")
+    stored = notebooks.last_run(notebooks.read(path))
     if not stored:
         return "it was never executed by `book execute`"
     now = fingerprint(path, stored["made_from"]["data"], root)

@@ -5,13 +5,13 @@ _parts/; assets/book.lua puts it there, in Quarto and in the thin renderer alike
 """
 
 import base64
-import html
 import json
 import os
 import re
 from pathlib import Path
+from urllib.parse import quote
 
-from book import ROOT, colab, notebooks
+from book import ROOT, audit, colab, markdown, notebooks
 
 
 def read(path, root=ROOT):
@@ -20,7 +20,7 @@ def read(path, root=ROOT):
     front = notebooks.front_matter(notebook, path)
     lecture = {"path": f"lectures/{path.name}", "number": notebooks.number(path)}
     lecture |= {"title": front.title, "description": front.description}
-    lecture |= {"run": notebook.metadata.get("book", {}), "terms": {}, "picture": None}
+    lecture |= {"run": notebooks.last_run(notebook), "terms": {}, "picture": None}
     lecture |= {"records": notebooks.records(notebook), "bands": notebooks.bands(path, root)}
     section = None
     for cell in notebook.cells:
@@ -63,9 +63,10 @@ def card(lecture, root):
         file = root / "cards" / f"{lecture['number']}.png"
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(base64.b64decode(png))
-        lines += [f'![](cards/{file.name}){{fig-alt="{html.escape(alt)}"}}\\', ""]
-    lines += [f"**[{lecture['number'].lstrip('0')} {lecture['title']}]({lecture['path']})**", ""]
-    return "\n".join([*lines, lecture["description"], ":::", ""])
+        lines += [f"![](cards/{quote(file.name)}){{fig-alt={markdown.quoted(alt)}}}\\", ""]
+    title = markdown.plain(f"{lecture['number'].lstrip('0')} {lecture['title']}")
+    lines += [f"**[{title}]({quote(lecture['path'])})**", ""]
+    return "\n".join([*lines, markdown.plain(lecture["description"]), ":::", ""])
 
 
 def measured(lecture):
@@ -81,20 +82,23 @@ def measured(lecture):
 
 def status(lecture, root):
     """Return the Markdown of a lecture's part of the status page."""
-    run, lines = lecture["run"], [f"## {lecture['number']} {lecture['title']}", ""]
+    title = markdown.plain(f"{lecture['number']} {lecture['title']}")
+    run, lines = lecture["run"], [f"## {title}", ""]
     if not run:
         return "\n".join([*lines, "Not executed yet.", ""])
     versions = ", ".join(f"{name} {number}" for name, number in sorted(run["versions"].items()))
     lines += [
-        f"Executed on {run['executed']} with seed {run['seed']} in {run['seconds']:.0f} s, at most "
-        f"{run['peak_memory_mb']:,} MB of memory; {versions}.", "",
+        f"Executed on {markdown.plain(run['executed'])} with seed {run['seed']} in "
+        f"{run['seconds']:.0f} s, at most {run['peak_memory_mb']:,} MB of memory; "
+        f"{markdown.plain(versions)}.", "",
         "| recorded | value | band | |", "|:------------|:-----------|:--------|:------|",
     ]  # fmt: skip
     for name, row in measured(lecture).items():
         band = lecture["bands"].get(name)
-        value = lecture["records"][name]["value"]
-        picture = dot(value, band["low"], band["high"]) if band else ""
-        lines.append(f"| `{name}` | {row['value']} | {row['band']} | {picture} |")
+        record = lecture["records"][name]
+        picture = dot(record["value"], band["low"], band["high"]) if band else ""
+        value = f"{record['value']:.4g} {markdown.plain(record['unit'])}".strip()
+        lines.append(f"| `{name}` | {value} | {row['band']} | {picture} |")
     return "\n".join([*lines, ""])
 
 
@@ -104,7 +108,7 @@ def terms(lectures, root):
     lines = ["| term | first used in |", "|:--|:--|"]
     for name, anchor in re.findall(r"(?m)^## (.+?) \{#([\w-]+)\}$", text):
         places = [
-            f"[{lecture['number'].lstrip('0')}]({lecture['path']}#{lecture['terms'][anchor]})"
+            f"[{lecture['number'].lstrip('0')}]({quote(lecture['path'])}#{lecture['terms'][anchor]})"
             for lecture in lectures
             if anchor in lecture["terms"]
         ]
@@ -113,7 +117,7 @@ def terms(lectures, root):
 
 
 def write(root=ROOT):
-    """Write cards.md, status.md, terms.md, measured.json and ways.json to _parts/, and cards/."""
+    """Write the parts that pages show to _parts/, and the cards' pictures to cards/."""
     paths = notebooks.lectures(root)
     lectures = [read(path, root) for path in paths]
     values = {Path(lecture["path"]).stem: measured(lecture) for lecture in lectures}
@@ -122,6 +126,7 @@ def write(root=ROOT):
     parts = {
         "cards.md": ["::: {.cards}", *(card(lecture, root) for lecture in lectures), ":::"],
         "status.md": [status(lecture, root) for lecture in lectures],
+        "packages.md": [audit.table()] if (root / "requirements.txt").exists() else [],
         "terms.md": [terms(lectures, root)] if (root / "glossary.qmd").exists() else [],
         "measured.json": [json.dumps(values, indent=1)],
         "ways.json": [json.dumps(ways, indent=1)],

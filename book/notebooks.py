@@ -4,9 +4,11 @@ Whatever reads a notebook does it by `read`, which validates it and says file, c
 and what to do.
 """
 
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import nbformat
 import nbformat.reader
@@ -15,6 +17,7 @@ from nbformat.validator import normalize
 
 from book import ROOT, BookError
 
+SHOWN = {".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".avif", ".mp4", ".webm", ".mp3"}
 RECORD = "application/vnd.book.record+json"
 
 
@@ -45,7 +48,10 @@ def config(root=ROOT):
 
 
 def pages(root=ROOT):
-    """Return the pages in the order of the sidebar, as paths relative to the book's folder."""
+    """Return the pages in the order of the sidebar, as paths relative to the book's folder.
+
+    Raises BookError for one that doesn't exist or lies outside of that folder.
+    """
 
     def walk(items):
         for item in items:
@@ -58,8 +64,9 @@ def pages(root=ROOT):
 
     found = list(walk(config(root)["website"]["sidebar"]["contents"]))
     for page in found:
-        if not (Path(root) / page).is_file():
-            raise BookError(f"_quarto.yml lists {page}, but there is no such file")
+        file = (Path(root) / page).resolve()
+        if not (file.is_file() and file.is_relative_to(Path(root).resolve())):
+            raise BookError(f"_quarto.yml lists {page}, but there is no such file in the book")
     return found
 
 
@@ -114,8 +121,15 @@ def read(path):
     if language.lower() not in ("python", "ipython"):
         raise BookError(f"{path} is written for the language {language}; the book runs Python")
     for i, cell in enumerate(notebook.cells):
+        cell.source = cell.source.replace("\r\n", "\n")
         if cell.cell_type == "code":
-            split_options(cell.source, f"{path}: the options (#|) of cell {i}")
+            options, _ = split_options(cell.source, f"{path}: the options (#|) of cell {i}")
+            label = options.get("label", "x")
+            if not (isinstance(label, str) and re.fullmatch(r"[A-Za-z][\w-]*", label)):
+                raise BookError(
+                    f"{path}: the label of cell {i} is {label!r}; it starts with a letter and has "
+                    "letters, digits, - and _, such as fig-copies"
+                )
     front_matter(notebook, path)
     return notebook
 
@@ -197,6 +211,19 @@ def code_cells(notebook, solutions=True):
             yield i, options, code, cell.outputs
 
 
+def picture(named, page, root=ROOT):
+    """Return the file of the picture that `page` (a path) names by a path beside itself.
+
+    Raises BookError for one that isn't there, isn't a picture, or lies outside of the project.
+    """
+    file = (Path(page).parent / unquote(urlsplit(named).path)).resolve()
+    if not (file.is_relative_to(Path(root).resolve()) and file.suffix.lower() in SHOWN):
+        raise BookError(f"the picture {named} isn't one of the project: put it beside the page")
+    if not file.is_file():
+        raise BookError(f"the picture {named} is missing")
+    return file
+
+
 def records(notebook):
     """Return the recorded values of an executed lecture as {name: {name, value, unit}}.
 
@@ -205,9 +232,26 @@ def records(notebook):
     found = {}
     for _, _, _, outputs in code_cells(notebook):
         for output in outputs:
-            for record in output.get("data", {}).get(RECORD, ()):
-                found[record["name"]] = dict(record)
+            stored = output.get("data", {}).get(RECORD, [])
+            for record in stored if isinstance(stored, list) else [stored]:
+                given = record if isinstance(record, dict) else {}
+                name, value, unit = (given.get(key) for key in ("name", "value", "unit"))
+                number = isinstance(value, int | float) and math.isfinite(value)
+                named = isinstance(name, str) and re.fullmatch("[a-z][a-z0-9_]*", name)
+                if not (named and number and isinstance(unit, str)):
+                    raise BookError(f"a stored record is {record!r:.80}: execute the lecture again")
+                found[name] = {"name": name, "value": value, "unit": unit}
     return found
+
+
+def last_run(notebook):
+    """Return what `book execute` stored of its run, a dict; empty where there's none to rely on."""
+    run = notebook.metadata.get("book")
+    kinds = {"made_from": dict, "seed": int, "seconds": int | float, "peak_memory_mb": int | float,
+             "executed": str, "versions": dict}  # fmt: skip
+    if not isinstance(run, dict) or any(not isinstance(run.get(k), t) for k, t in kinds.items()):
+        return {}
+    return run if isinstance(run["made_from"].get("data"), dict) else {}
 
 
 def bands(path, root=ROOT):

@@ -21,23 +21,22 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-import pypandoc
 import yaml
 
-from book import ROOT, BookError, colab, frame, live, notebooks
+from book import ROOT, BookError, colab, frame, live, markdown, notebooks
 from support import widgets
 
 ASSETS = Path(__file__).parent / "assets"
 # What Quarto takes from a notebook, in its order
 PICTURES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
-SHOWN = {".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".avif", ".mp4", ".webm", ".mp3"}
 CELL_OPTIONS = {
     "label", "fig-cap", "fig-alt", "tbl-cap", "echo", "output", "include", "code-fold",
     "code-summary",
 }  # fmt: skip
+# What builds leave in the book's folder
+MADE = ("_site", "_site.part", "_site.old", "_parts", "cards", "colab", "__pycache__")
 SCRIPTS = (widgets.EXPLORER,)  # templates whose scripts may run on pages, and no others from cells
 NONCE = secrets.token_hex(16)  # stands for a page's nonce until the page is whole
-MARKDOWN = "markdown-yaml_metadata_block"  # the front matter is read here, and no other YAML
 PLAIN = ("book-root", "book-page", "book-out", "bibliography", "up", "previous-url", "next-url")
 FRONT = re.compile(r"\A\s*---\n(.*?)\n---[ \t]*$", re.S | re.M)
 ALONE = "a figure stands alone in its cell, records in the next one (Quarto numbers them (a), (b))"
@@ -46,12 +45,6 @@ ALONE = "a figure stands alone in its cell, records in the next one (Quarto numb
 def fenced(text, attributes=""):
     ticks = "`" * max(3, 1 + max((len(t) for t in re.findall(r"`+", text)), default=0))
     return f"{ticks} {attributes}\n{text}\n{ticks}\n"
-
-
-def quoted(text):
-    """Return text as the value of a Markdown attribute, in which nothing is read as a mark."""
-    flat = html.escape(" ".join(str(text).split())).replace("\\", "&#92;")
-    return f'"{flat}"'
 
 
 def let_in(text, cell):
@@ -110,14 +103,14 @@ def cell_markdown(index, options, code, outputs, folder, files, tags=()):
     if options.get("include") is False:
         return ""
     label = options.get("label", f"cell-{index}")
-    marks = f" tags={quoted(json.dumps(list(tags)))}" if tags else ""
+    marks = f" tags={markdown.quoted(json.dumps(list(tags)))}" if tags else ""
     parts = [f"::::: {{.cell #cell-{label}{marks}}}\n"]
     if options.get("echo", True) and code.strip():
-        fold = "".join(
-            f" {key}={quoted(str(options[key]).lower() if key == 'code-fold' else options[key])}"
-            for key in ("code-fold", "code-summary")
-            if key in options
-        )
+        fold = ""
+        if "code-fold" in options:
+            fold += f" code-fold={markdown.quoted(str(options['code-fold']).lower())}"
+        if "code-summary" in options:
+            fold += f" code-summary={markdown.quoted(options['code-summary'])}"
         parts.append(fenced(code, "{.python .cell-code" + fold + "}"))
     pictures = []
     outputs = outputs if options.get("output", True) else []
@@ -128,9 +121,9 @@ def cell_markdown(index, options, code, outputs, folder, files, tags=()):
         before = len(files)
         made = output_markdown(output, label, files)
         (pictures if len(files) > before else parts).append(made)
-    alt = f"fig-alt={quoted(options.get('fig-alt', ''))}"
+    alt = f"fig-alt={markdown.quoted(options.get('fig-alt', ''))}"
     kind = label.split("-")[0]
-    caption = f"#{label} {kind}-cap={quoted(options.get(f'{kind}-cap', ''))} "
+    caption = f"#{label} {kind}-cap={markdown.quoted(options.get(f'{kind}-cap', ''))} "
     for file in pictures:
         given = (caption if kind == "fig" else "") + alt
         parts.append(f"\n![](<{quote(folder)}/{file}>){{{given}}}\n")
@@ -139,18 +132,6 @@ def cell_markdown(index, options, code, outputs, folder, files, tags=()):
         parts[1 if options.get("echo", True) else 0] += f"\n:::: {{{given}}}\n"
         parts.append("\n::::\n")
     return "\n".join([*parts, ":::::\n"])
-
-
-def included(text, path, root):
-    """Return Markdown with the files that it includes put in; they belong to the project."""
-
-    def include(match):
-        file = (path.parent / match[1]).resolve()
-        if not (file.is_relative_to(Path(root).resolve()) and file.is_file()):
-            raise BookError(f"{path.name} includes {match[1]}, which isn't a file of the project")
-        return file.read_text(encoding="utf-8")
-
-    return re.sub(r"^{{< include (\S+) >}}$", include, text, flags=re.M)
 
 
 def prose(text, where):
@@ -198,7 +179,7 @@ def source_markdown(path, root=ROOT):
                 made = prose(attached(cell, i, folder, files), f"cell {i}")
             parts.append(made)
         text = "\n\n".join(parts)
-    return included(text, path, root), files
+    return markdown.included(text, path, root), files
 
 
 def pandoc(text, fmt, template, variables, cwd, navigation="", numbered=True):
@@ -212,30 +193,23 @@ def pandoc(text, fmt, template, variables, cwd, navigation="", numbered=True):
         metadata = Path(tmp) / "metadata.yml"
         marked = {key: value for key, value in variables.items() if key not in PLAIN}
         metadata.write_text(yaml.safe_dump(marked), encoding="utf-8")
-        command = [
-            pypandoc.get_pandoc_path(), f"--from={MARKDOWN}", f"--to={fmt}", "--standalone",
+        options = [
+            f"--to={fmt}", "--standalone",
             *(f"--metadata={key}={variables[key]}" for key in PLAIN if key in variables),
             f"--template={ASSETS / template}", f"--lua-filter={ASSETS / 'book.lua'}",
             f"--lua-filter={ASSETS / 'quarto.lua'}", f"--lua-filter={ASSETS / 'late.lua'}",
             f"--metadata-file={metadata}", f"--variable=sidebar:{navigation}",
             f"--variable=nonce:{NONCE}",
             "--citeproc", "--mathml", "--toc", "--toc-depth=2", "--syntax-highlighting=tango",
-            "--slide-level=2", "--wrap=none", "--fail-if-warnings",
+            "--slide-level=2", "--wrap=none",
         ]  # fmt: skip
         if fmt == "revealjs":
-            command += ["--reference-location=section"]
+            options += ["--reference-location=section"]
         elif numbered:
-            command += ["--number-sections"]
-        done = subprocess.run(
-            command, input=text, capture_output=True, text=True, encoding="utf-8", cwd=cwd
-        )
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        ours = [line for line in lines if line.startswith("[book]")]
-        said = ours[0].removeprefix("[book] ") if ours else " ".join(" ".join(lines).split())
-        raise BookError(said[:300] or "Pandoc gave no message")
-    nonce = hashlib.sha256(done.stdout.encode()).hexdigest()[:32]
-    return done.stdout.replace(NONCE, nonce)
+            options += ["--number-sections"]
+        made = markdown.pandoc(text, options, cwd)
+    nonce = hashlib.sha256(made.encode()).hexdigest()[:32]
+    return made.replace(NONCE, nonce)
 
 
 class Sections(HTMLParser):
@@ -281,26 +255,18 @@ def search_entries(parsed, title, url):
 
 
 def copy_shown(shown, page, root, out):
-    """Copy the pictures of the project that `page` shows by their paths beside it into the site.
-
-    Raises BookError for one that isn't there, isn't a picture, or lies outside of the project.
-    """
+    """Copy the pictures of the project that `page` shows by their paths beside it into the site."""
     for named in shown:
         parts = urlsplit(named)
         if parts.scheme in ("data", "http", "https") or parts.netloc:
             continue
-        name = unquote(parts.path)
-        source = (root / page).parent.joinpath(name).resolve()
-        target = Path(os.path.normpath((out / page).parent / name))
-        if target.is_file() and target.is_relative_to(out):
+        made = Path(os.path.normpath((out / page).parent / unquote(parts.path)))
+        if made.is_file() and made.is_relative_to(out):
             continue
-        if not (source.is_relative_to(root.resolve()) and source.suffix.lower() in SHOWN):
-            raise BookError(f"the picture {named} isn't one of the project: put it beside the page")
-        if not source.is_file():
-            raise BookError(f"the picture {named} is missing")
-        target = out / source.relative_to(root.resolve())
+        file = notebooks.picture(named, root / page, root)
+        target = out / file.relative_to(root)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source, target)
+        shutil.copy(file, target)
 
 
 def address(page):
@@ -434,13 +400,37 @@ def render_quarto(root, out):
     """Render the project with the real Quarto into the folder `out`; print what it warns of."""
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     command = ["quarto", "render", "--output-dir", os.path.relpath(out, root)]
-    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=root, env=env, capture_output=True, text=True, encoding="utf-8"
+    )
     for line in done.stderr.splitlines():
         if re.search(r"WARN|\[W\]", line):
             print(f"quarto: {line.strip()}")
     if done.returncode:
         said = (done.stderr.strip() or "no message").splitlines()
         raise BookError(f"quarto render failed ({said[-1]}); run it by hand to see all it says")
+
+
+def render_to(out, root=ROOT):
+    """Render the book into the folder `out` from a copy, so that `root` stays as it is.
+
+    That can be a checkout that nobody may write to.
+    """
+    left = shutil.ignore_patterns(".*", *MADE)
+    with tempfile.TemporaryDirectory(prefix="book-render-") as copy:
+        book = Path(shutil.copytree(root, Path(copy) / "book", ignore=left))
+        for path in (book, *book.rglob("*")):
+            path.chmod(path.stat().st_mode | 0o200)
+        return render(book, out)
+
+
+def repair(out):
+    """Put right what a killed run left of the site `out`, and remove what it left beside it."""
+    fresh, old = out.with_name(out.name + ".part"), out.with_name(out.name + ".old")
+    if old.exists() and not out.exists():
+        old.rename(out)
+    for left in (fresh, old):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def render(root=ROOT, out=None):
@@ -453,10 +443,7 @@ def render(root=ROOT, out=None):
     root = Path(root)
     out = Path(out or root / "_site")
     fresh, old = out.with_name(out.name + ".part"), out.with_name(out.name + ".old")
-    if old.exists() and not out.exists():
-        old.rename(out)
-    for left in (fresh, old):
-        shutil.rmtree(left, ignore_errors=True)
+    repair(out)
     fresh.mkdir(parents=True)
     quarto = shutil.which("quarto")
     try:

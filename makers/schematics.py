@@ -114,14 +114,16 @@ def picture(x, y, side, pixels):
     )
 
 
-def vae(digit, widths, latent_dim, *, label=None):
+def vae(digit, encoder_widths, decoder_widths, latent_dim, *, label=None):
     """Draw encoder, code, draw and decoder with their sizes; with `label`, the class as well."""
-    hidden = "·".join(map(str, widths))
+    hidden = ["·".join(map(str, widths)) for widths in (encoder_widths, decoder_widths)]
     word = {1: "one number", 2: "two numbers", 3: "three numbers"}.get(latent_dim)
     word = f"{word or f'{latent_dim} numbers'} each"
     y = 120
     encoder = (
-        arrow((68, y), (88, y)) + wedge(142, y, 104, 120, 64, "encoder") + text(142, 196, hidden),
+        arrow((68, y), (88, y))
+        + wedge(142, y, 104, 120, 64, "encoder")
+        + text(142, 196, hidden[0]),
         arrow((194, y - 20), (208, y - 34)) + arrow((194, y + 20), (208, y + 34)),
         disc(232, y - 42, 23, "code", "μ") + disc(232, y + 42, 23, "code", "σ"),
     )
@@ -131,7 +133,9 @@ def vae(digit, widths, latent_dim, *, label=None):
         disc(325, y, 26, "code", "z"),
     )
     decoder = (
-        arrow((351, y), (366, y)) + wedge(418, y, 104, 64, 120, "decoder") + text(418, 196, hidden),
+        arrow((351, y), (366, y))
+        + wedge(418, y, 104, 64, 120, "decoder")
+        + text(418, 196, hidden[1]),
         arrow((470, y), (488, y)) + box(522, y, 64, 64, "data", "x̂"),
     )
     kl = (
@@ -171,13 +175,13 @@ def trick():
     flows = (
         arrow((424, low + 12), (322, low + 12), kind="loss")
         + arrow((258, low + 14), (176, low + 34), kind="loss")
-        + text(372, low + 36, "gradient") + text(226, low + 50, "∂z/∂μ = 1, ∂z/∂σ = ε")
+        + text(372, low + 36, "gradient") + text(346, low + 62, "∂z/∂μ = 1, ∂z/∂σ = ε")
     )  # fmt: skip
     noise = disc(288, low - 62, 20, "noise", "ε", dashed=True) + arrow(
         (288, low - 41), (288, low - 31)
     )
     return svg(
-        286,
+        300,
         row(86, True, "Draw z from N(μ, σ²)"),
         step(stopped),
         step(row(low, False, "z = μ + σ ε") + noise),
@@ -200,9 +204,9 @@ def clouds():
     return svg(
         286,
         text(130, 20, "Autoencoder: a point", weight="bold") + left,
-        step(asked + text(130, 270, "a code drawn here was never decoded")),
+        step(asked + text(130, 258, "a code drawn here", "was never decoded")),
         step(text(420, 20, "VAE: a cloud", weight="bold") + right),
-        step(prior + text(420, 270, "all clouds together: N(0, I)")),
+        step(prior + text(420, 274, "all clouds together: N(0, I)")),
     )
 
 
@@ -229,16 +233,25 @@ def window(see):
     )
 
 
+def channels(lecture):
+    """Return the channels of the convolutions of encoder and decoder, without the last one's."""
+    _, encoder, decoder = lecture.conv_vae(28, 10, 8)
+    return [
+        [layer.filters for layer in model.layers if hasattr(layer, "filters")][:3]
+        for model in (encoder, decoder)
+    ]
+
+
 def drawings():
     """Return {name: SVG} with the sizes of the lecture's own networks."""
     path = next(LECTURES.glob("07-*.ipynb"))
-    lecture = definitions.take(path, ["widths_2", "pixel_vae"])
+    lecture = definitions.take(path, ["widths_2", "pixel_vae", "conv_vae"])
     see = inspect.signature(lecture.pixel_vae).parameters["see"].default
     (x, y), _ = helpers.load_mnist()
     digit = x[(y == 4).argmax()]
     return {
-        "vae": vae(digit, lecture.widths_2, 2),
-        "vae-class": vae(digit, ["…"], 8, label="class 4"),
+        "vae": vae(digit, lecture.widths_2, lecture.widths_2[::-1], 2),
+        "vae-class": vae(digit, *channels(lecture), 8, label="class 4"),
         "trick": trick(),
         "clouds": clouds(),
         "window": window(see),

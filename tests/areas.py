@@ -9,8 +9,12 @@ AREAS = {
     "helpers": ("helpers", "networks", "widgets"),
     "book": (
         "book",
+        "audit",
         "definitions",
         "faults",
+        "hostile",
+        "places",
+        "promises",
         "fingerprint",
         "frame",
         "structure",
@@ -18,7 +22,7 @@ AREAS = {
         "exercises",
     ),
     "site": ("site", "quarto"),
-    "Colab": ("colab",),
+    "Colab": ("colab", "scratch"),
 }
 AREA = {f"test_{name}": area for area, names in AREAS.items() for name in names}
 COUNTED = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")

@@ -47,6 +47,22 @@ def test_asking_for_a_gradient_leaves_the_network_as_it_was(lecture):
     assert np.array_equal(first, again)
 
 
+def test_dropout_is_off_when_a_gradient_is_asked_for(lecture):
+    keras.utils.set_random_seed(0)
+    letters = keras.Input((6,))
+    h = layers.Dense(40, activation="tanh")(letters)
+    last = layers.Dense(1)
+    thinned = keras.Model(letters, last(layers.Dropout(0.5)(h)))
+    whole = keras.Model(letters, last(h))
+    x = np.random.default_rng(2).normal(size=(3, 6)).astype("float32")
+    found = [
+        lecture.gradient(lecture.probe(model, x.shape, total), x, np.zeros((3, 1)))
+        for model in (thinned, thinned, whole)
+    ]
+    assert found[0] == pytest.approx(found[1], abs=1e-6)
+    assert found[0] == pytest.approx(found[2], abs=1e-6)
+
+
 def test_an_input_has_the_same_gradient_alone_and_in_a_batch(lecture):
     keras.utils.set_random_seed(0)
     model, x = network(), np.random.default_rng(1).normal(size=(4, 6)).astype("float32")

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from conftest import LECTURES, ROOT, load_json, small_lecture, spoil
 
-from book import BookError, check, execute, notebooks, slides, sweep
+from book import BookError, check, execute, notebooks, slides
 
 
 @pytest.mark.parametrize("number", LECTURES)
@@ -159,26 +159,6 @@ def test_large_files_need_a_reason(tmp_path):
     for git in (["git", "init", "-q"], ["git", "add", "data"]):
         subprocess.run(git, cwd=tmp_path, check=True)
     assert any("large.bin is over 2 MB" in problem for problem in check.check_sizes(tmp_path))
-
-
-# ---- Sweep ---------------------------------------------------------------------------------------
-
-
-def test_sweep_runs_every_seed_on_every_backend(tmp_path, capsys):
-    code = (
-        "import helpers, keras\nhelpers.record('seed', helpers.SEED)\n"
-        "helpers.record('letters', len(keras.backend.backend()))"
-    )
-    path = small_lecture(code, tmp_path / "09-s.ipynb")
-    found = sweep.sweep(path, seeds=2, backends=("tensorflow", "torch"))
-    assert found["tensorflow"] == {"seed": [1, 2], "letters": [10, 10]}
-    assert found["torch"] == {"seed": [1, 2], "letters": [5, 5]}
-    assert "torch, seed 2: seed 2, letters 5" in capsys.readouterr().out
-
-
-def test_sweep_refuses_an_unknown_backend(tmp_path):
-    with pytest.raises(BookError, match="no backend theano; Keras has tensorflow, jax, torch"):
-        sweep.sweep(tmp_path / "09-s.ipynb", backends=("theano",))
 
 
 # ---- What users run into -------------------------------------------------------------------------

@@ -3,8 +3,10 @@
 import hashlib
 
 import pytest
+from conftest import LECTURES
+from fontTools.ttLib import TTFont
 
-from makers import claims, common, mandarin, photos, texts
+from makers import claims, common, fonts, mandarin, photos, schematics, texts
 from support import files
 
 SUMS = files.listed()
@@ -80,3 +82,15 @@ def test_installed_photos_made_again(other_data):
     photos.save_installed()
     again = made_again(other_data)
     assert len(again) == 6 and again == {name: SUMS[name] for name in again}
+
+
+def test_schematics_are_those_of_the_lectures_networks():
+    """A drawing states layer sizes; run python -m makers.schematics when a network changes."""
+    for name, drawing in schematics.drawings().items():
+        assert (schematics.FOLDER / f"07-{name}.svg").read_text("utf-8") == drawing, name
+        assert f"figures/07-{name}.svg" in LECTURES["07"].read_text("utf-8"), name
+
+
+def test_the_font_has_every_chinese_character_that_pages_show():
+    have = TTFont(fonts.FONT).getBestCmap()
+    assert not {char for char in fonts.shown() if ord(char) not in have}, "python -m makers.fonts"

@@ -43,14 +43,14 @@ def question():
 
 def on_page(html):
     return render.pandoc(
-        f"# S\n\n## H\n\n{render.fenced(html, '{=html}')}",
+        f"# S\n\n## H\n\n{render.fenced(render.let_in(html, 'x'), '{=html}')}",
         "html", "page.html", {"title": "T", "up": "./"}, ROOT,
     )  # fmt: skip
 
 
 def on_slide(html):
     return render.pandoc(
-        f"# S\n\n## H\n\n{render.fenced(html, '{=html}')}",
+        f"# S\n\n## H\n\n{render.fenced(render.let_in(html, 'x'), '{=html}')}",
         "revealjs", "deck.html", {"title": "T", "up": "./"}, ROOT,
     )  # fmt: skip
 

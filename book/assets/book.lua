@@ -163,6 +163,52 @@ local function Para(para)
   }
 end
 
+-- A thin space around operators, which the MathML of neither Pandoc has: log p, not logp
+local OPERATORS = {}
+for name in ("log ln exp max min arg sup inf lim sin cos tan tanh det dim gcd"):gmatch("%a+") do
+  OPERATORS[name] = true
+end
+
+local function spaced(tex)
+  local out, i = {}, 1
+  local function operator(at)
+    local _, stop = tex:find("^\\operatorname%*?%b{}", at)
+    local _, last, name = tex:find("^\\(%a+)", at)
+    return stop or (name and OPERATORS[name] and last), last
+  end
+  while i <= #tex do
+    local stop, command = operator(i)
+    if stop then
+      local before = table.concat(out):gsub("%s+$", ""):sub(-1)
+      local script
+      repeat  -- what stands under or over it belongs to it
+        local _, a = tex:find("^%s*[_^]%b{}", stop + 1)
+        local _, b = tex:find("^%s*[_^]\\%a+", stop + 1)
+        local _, c = tex:find("^%s*[_^][^\\{%s]", stop + 1)
+        script = a or b or c
+        stop = script or stop
+      until not script
+      local after = tex:match("^%s*(.*)", stop + 1)
+      local closed = after == "" or after:match("^[%(%[}&|,.;:%)=<>+*/%-]")
+        or after:match("^\\[bB]ig") or after:match("^\\left") or after:match("^\\right")
+        or after:match("^\\[^%a]") or after:match("^\\q?quad")
+      out[#out + 1] = (before:match("[%w})%]]") and "\\," or "") .. tex:sub(i, stop)
+        .. (closed and "" or "\\,")
+      i = stop + 1
+    else
+      local last = command or i
+      out[#out + 1] = tex:sub(i, last)
+      i = last + 1
+    end
+  end
+  return table.concat(out)
+end
+
+local function Math(math)
+  math.text = spaced(math.text)
+  return math
+end
+
 -- 3. What the page explains is the deck's speaker note, one a slide
 local function explains(block)
   return block.t == "Div" and block.classes:includes("content-visible")
@@ -241,7 +287,7 @@ end
 
 local function Pandoc(doc)
   if (deck or not quarto) and lacks_references(doc) then
-    local attributes = { id = "references", class = "unnumbered smaller scrollable" }
+    local attributes = { id = "references", class = "unnumbered smaller scrollable appendix" }
     doc.blocks:insert(pandoc.Header(2, "References", attributes))
     doc.blocks:insert(pandoc.Div({}, { id = "refs" }))
   end
@@ -256,4 +302,4 @@ end
 local GUARD = { Span = guard, Div = guard, Link = guard, Image = guard, Header = guard,
   Code = guard, CodeBlock = guard, Figure = guard, Table = guard }
 
-return { { Meta = Meta }, { Div = Div, Para = Para }, { Pandoc = Pandoc }, GUARD }
+return { { Meta = Meta }, { Div = Div, Para = Para, Math = Math }, { Pandoc = Pandoc }, GUARD }

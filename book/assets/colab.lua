@@ -41,7 +41,12 @@ end
 local frames = {
   Figure = function(figure)
     local content = pandoc.Blocks({})
-    figure:walk({ Table = function(tbl) content:insert(tbl) end })
+    figure:walk({
+      Table = function(tbl) content:insert(tbl) end,
+      Image = function(image) -- one that the notebook brings with it
+        if image.src:match("^data:") then content:insert(pandoc.Para({ image })) end
+      end,
+    })
     content:insert(caption(figure.identifier, figure.caption.long))
     return content
   end,
@@ -117,7 +122,7 @@ function Pandoc(doc)
   doc.blocks:insert(pandoc.RawBlock("html", "<!-- cell references -->"))
   doc.blocks:insert(pandoc.Div({}, { id = "refs" }))
   doc = list(pandoc.utils.citeproc(doc:walk(references)))
-  doc = doc:walk({ Div = boxes })
+  doc = doc:walk({ traverse = "topdown", Div = boxes })
   doc = anchors(doc)
   return doc:walk(frames)
 end

@@ -63,12 +63,13 @@ local function Pandoc(doc)
   if not deck then
     return nil
   end
-  local kept, moved, aside = pandoc.List(), pandoc.List(), false
+  local kept, moved, section, aside = pandoc.List(), pandoc.List(), false, false
   for _, block in ipairs(doc.blocks) do
     if block.t == "Header" and block.level <= 2 then
       aside = block.classes:includes("appendix")
+      section = block.level == 1 and aside or (block.level == 2 and section)
     end
-    (aside and moved or kept):insert(block)
+    (aside and moved or section and moved or kept):insert(block)
   end
   if #moved > 0 then
     kept:insert(pandoc.Header(1, "Appendix", { id = "appendix", class = "unnumbered" }))

@@ -77,3 +77,8 @@ for (const code of document.querySelectorAll("div.sourceCode")) {
   });
   code.append(button);
 }
+
+// What scrolls sideways can be scrolled by the keyboard too
+for (const part of document.querySelectorAll("main pre, main table, main math[display=block]")) {
+  if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
+}
