@@ -1,5 +1,6 @@
 """support/live.py: networks in the page, against Keras, in a real browser; their explorers."""
 
+import base64
 import json
 import re
 
@@ -7,10 +8,11 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from conftest import LECTURES
 from keras import layers
 
 import helpers
-from book import ROOT, BookError, render
+from book import ROOT, BookError, notebooks, render
 from book import live as site
 from support import live
 
@@ -193,6 +195,74 @@ def test_page_gives_what_keras_gives(name, networks, browser, place):
     page.close()
     assert off < 1e-3
     assert networks[name][1]["rounding"] < 1e-2
+
+
+def published(number):
+    """Return {name: network for the page} of the live explorer that a lecture has stored."""
+    outputs = [
+        o for *_, shown in notebooks.code_cells(notebooks.read(LECTURES[number])) for o in shown
+    ]
+    text = "".join(o.get("data", {}).get("text/html", "") for o in outputs)
+    return next(iter(site.blocks(text).values()))["models"]
+
+
+def rebuilt(stored):
+    """Return the Keras model of a stored network, made of its layers and weights alone."""
+    numbers = np.frombuffer(base64.b64decode(stored["weights"]), "<f2").astype("float32")
+    made, weights = [], []
+    for given in stored["inputs"]:
+        tokens = given["tokens"]
+        made.append(
+            keras.Input((None,) if tokens else given["shape"], dtype="int32" if tokens else None)
+        )
+    for node in stored["nodes"]:
+        kind, shape, x = node["layer"], node.get("shape"), made[node["from"][0]]
+        own = [numbers[i : i + n] for i, n in node["weights"]]
+        options = {"activation": node.get("activation"), "use_bias": len(own) == 2}
+        if kind.startswith("Conv2D"):
+            options |= {"strides": node["strides"], "padding": node["padding"]}
+        layer = {
+            "Dense": lambda: layers.Dense(shape[1], **options),  # noqa: B023
+            "Conv2D": lambda: layers.Conv2D(shape[3], shape[:2], **options),  # noqa: B023
+            "Conv2DTranspose": lambda: layers.Conv2DTranspose(shape[2], shape[:2], **options),  # noqa: B023
+            "Embedding": lambda: layers.Embedding(*shape),  # noqa: B023
+            "GRU": lambda: layers.GRU(node["units"], return_sequences=True),  # noqa: B023
+            "Activation": lambda: layers.Activation(node["activation"]),  # noqa: B023
+        }[kind]()
+        made.append(layer(x))
+        weights += [w.reshape(v.shape) for w, v in zip(own, layer.get_weights(), strict=True)]
+        layer.set_weights(weights[len(weights) - len(own) :])
+    return keras.Model(made[: len(stored["inputs"])], [made[i] for i in stored["outputs"]])
+
+
+@pytest.mark.parametrize("number", ["02", "06", "07"])
+def test_published_networks_answer_as_keras_on_what_readers_give_them(number, browser):
+    """32 test digits, codes of the prior or pieces of text, in Chromium and in Keras."""
+    rng = np.random.default_rng(0)
+    page = browser.new_page()
+    page.add_script_tag(path=live.SCRIPTS / "engine.js")
+    for name, stored in published(number).items():
+        shape, tokens = stored["inputs"][0]["shape"], stored["inputs"][0]["tokens"]
+        if tokens:
+            x = rng.integers(1, tokens, (32, 40))
+        elif np.prod(shape) == 784:
+            x = (helpers.load_mnist()[1][0][:32] / 255).reshape(32, *shape).astype("float32")
+        else:
+            x = rng.normal(size=(32, *shape)).astype("float32")
+        ours = page.evaluate(
+            """([stored, shape, x]) => bookLive.model(stored)
+               .run([bookLive.tensor(shape, Float32Array.from(x))]).map((y) => [...y.data])""",
+            [stored, list(x.shape), x.ravel().tolist()],
+        )
+        theirs = rebuilt(stored)([x])
+        for mine, answer in zip(
+            ours, theirs if isinstance(theirs, list) else [theirs], strict=True
+        ):
+            answer = keras.ops.convert_to_numpy(answer).reshape(32, -1)
+            assert answer.std() > 0.05, f"{name} says nothing"
+            off = np.abs(np.reshape(mine, answer.shape) - answer).max(axis=1)
+            assert (off < 1e-3 * np.abs(answer).max(axis=1)).all(), name
+    page.close()
 
 
 def test_page_answers_of_keras_are_those_of_its_inputs(networks):
