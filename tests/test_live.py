@@ -6,13 +6,14 @@ import re
 
 import keras
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 from conftest import LECTURES
 from keras import layers
 
 import helpers
-from book import ROOT, BookError, notebooks, render
+from book import ROOT, BookError, check, notebooks, render
 from book import live as site
 from support import live
 
@@ -329,6 +330,13 @@ def test_changed_network_is_found(explorers):
     weights = site.blocks(html).popitem()[1]["models"]["model"]["weights"]
     other = html.replace(weights[:40], "A" * 40)
     assert len(list(site.damaged(other))) == 2
+
+
+def test_check_names_a_changed_network(explorers):
+    html = explorers["typing"].replace('"units": 24', '"units": 25')
+    shown = nbformat.v4.new_output("display_data", data={"text/html": html})
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=[shown])])
+    assert any("another hash" in problem for problem in check.check_live(notebook))
 
 
 def test_scripts_of_others_stay_out(explorers):
