@@ -113,13 +113,17 @@ def main(site):
         for path in notebooks.lectures(ROOT):
             outputs = [o for *_, shown in notebooks.code_cells(notebooks.read(path)) for o in shown]
             text = "".join(o.get("data", {}).get("text/html", "") for o in outputs)
-            for stored in live.blocks(text).values():
+            for name, stored in live.blocks(text).items():
+                page = site / "lectures" / f"{path.stem}.html"
+                if not page.exists() or name not in page.read_text(encoding="utf-8"):
+                    print(f"{page} hasn't the explorer {name}: run `make book` first")
+                    continue
                 found = measure(browser, site, path.stem, stored)
                 print(f"{path.stem}, {found.pop('explorer')}")
-                for name, value in found.items():
-                    limit = BUDGETS.get(name)
+                for quantity, value in found.items():
+                    limit = BUDGETS.get(quantity)
                     over = limit and (value > limit if limit > 0 else value < -limit)
-                    print(f"  {name}: {value:.3g}{' OVER BUDGET' if over else ''}", flush=True)
+                    print(f"  {quantity}: {value:.3g}{' OVER BUDGET' if over else ''}", flush=True)
         browser.close()
 
 
