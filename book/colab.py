@@ -51,7 +51,7 @@ ADVICE = {
     },
     "support/language.py": {
         'install = "pip install --no-deps': 'install = "!pip install --no-deps',
-        "; run `{install}`": "; run `{install}` in a cell",
+        "run `{install}`": "run `{install}` in a cell",
     },
 }  # fmt: skip
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from distributed import Client, LocalCluster, as_completed
 from scipy import stats
 from tqdm import tqdm
 
@@ -98,19 +97,29 @@ def one_run(path, seed, backend, root=ROOT):
     }  # fmt: skip
 
 
-@contextlib.contextmanager
-def cluster(jobs, scheduler):
-    """Where the runs go: `jobs` at a time on this machine, or to the scheduler's address given.
+def results(path, todo, jobs, scheduler, root=ROOT):
+    """Yield (backend, seed, what `one_run` returned) for each pair of `todo`, as they are done.
 
-    The workers of a scheduler need the book at the same path, with its environment.
+    With one job they run here, one after the other; with more in that many workers of Dask, or on
+    the cluster of the scheduler's address, whose workers need the book at the same path.
     """
-    if scheduler:
-        with Client(scheduler) as client:
-            yield client
+    if jobs == 1 and not scheduler:
+        for backend, seed in todo:
+            yield backend, seed, one_run(path, seed, backend, root)
         return
+    from distributed import Client, LocalCluster, as_completed
+
     options = {"n_workers": jobs, "threads_per_worker": 1, "memory_limit": 0}
-    with LocalCluster(**options, dashboard_address=":0") as local, Client(local) as client:
-        yield client
+    with contextlib.ExitStack() as stack:
+        if not scheduler:
+            local = stack.enter_context(LocalCluster(**options, dashboard_address=":0"))
+        client = stack.enter_context(Client(scheduler or local))
+        futures = {
+            client.submit(one_run, path, seed, backend, root, pure=False): (backend, seed)
+            for backend, seed in todo
+        }
+        for future in as_completed(futures):
+            yield *futures[future], future.result()
 
 
 def sweep(path, seeds, *, backends=("tensorflow",), jobs=1, scheduler=None, root=ROOT):
@@ -126,21 +135,16 @@ def sweep(path, seeds, *, backends=("tensorflow",), jobs=1, scheduler=None, root
     known = {(run["backend"], run["seed"]) for run in found}
     todo = [(b, s) for b in backends for s in seeds if (b, s) not in known]
     failed = []
-    if todo:
-        with cluster(jobs, scheduler) as client:
-            futures = {
-                client.submit(one_run, path, seed, backend, root, pure=False): (backend, seed)
-                for backend, seed in todo
-            }
-            bar = tqdm(as_completed(futures), path.stem, total=len(futures), unit="run")
-            for future in bar:
-                made, (backend, seed) = future.result(), futures[future]
-                if isinstance(made, str):
-                    failed.append(f"{backend}, seed {seed}: {made}")
-                else:
-                    found.append(made)
-                    store(found, path, root)
-                bar.write(failed[-1] if isinstance(made, str) else f"{backend}, seed {seed}: done")
+    bar = tqdm(total=len(todo), desc=path.stem, unit="run", disable=not todo)
+    with bar:
+        for backend, seed, made in results(path, todo, jobs, scheduler, root):
+            if isinstance(made, str):
+                failed.append(f"{backend}, seed {seed}: {made}")
+            else:
+                found.append(made)
+                store(found, path, root)
+            bar.update()
+            bar.write(failed[-1] if isinstance(made, str) else f"{backend}, seed {seed}: done")
     if failed:
         raise BookError(
             f"{len(failed)} of {len(todo)} runs failed; the others are kept. {failed[0]}"
