@@ -38,7 +38,9 @@ def defaults():
         "Conv2D": config(layers.Conv2D(1, 3), *kernels),
         "Conv2DTranspose": config(layers.Conv2DTranspose(1, 3), *kernels),
         "Embedding": config(layers.Embedding(2, 2), "embeddings_initializer", "mask_zero"),
-        "GRU": config(layers.GRU(1), "reset_after", "recurrent_initializer", "recurrent_activation"),
+        "GRU": config(
+            layers.GRU(1), "reset_after", "recurrent_initializer", "recurrent_activation"
+        ),
         "BatchNormalization": config(layers.BatchNormalization(), "momentum", "epsilon"),
         "LayerNormalization": config(layers.LayerNormalization(), "epsilon", "center", "scale"),
         "GroupNormalization": config(layers.GroupNormalization(1), "epsilon"),
