@@ -12,7 +12,7 @@ test:                        ## all tests, the quick ones first
 	@$(BOOK) -m pytest -p tests.areas
 
 check:                       ## all that executes no lecture, in about six minutes
-	@$(BOOK) -m pytest -p tests.areas -m "not lectures"
+	@$(BOOK) -m pytest -p tests.areas -m "not lectures" -n 2 --dist worksteal
 
 lab:                         ## JupyterLab in lectures/; LAB="--no-browser" passes options on
 	@$(BOOK) -m jupyterlab --ServerApp.root_dir=lectures $(LAB)

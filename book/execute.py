@@ -21,7 +21,7 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
-from PIL import Image
+from PIL import Image, ImageChops
 
 from book import ROOT, BookError, fingerprint, notebooks
 
@@ -105,12 +105,15 @@ def environment(scratch, seed, root=ROOT):
 
 
 def quantised(png):
-    """Return a PNG (base64) with at most 256 colours and no metadata; smaller, same look."""
+    """Return a PNG (base64) with at most 64 greys or 256 colours and no metadata; same look."""
     picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA")
     image = Image.new("RGB", picture.size, "white")  # a light ground where it's transparent
     image.paste(picture, mask=picture.getchannel("A"))
     small = io.BytesIO()
-    image.quantize(256, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+    red, green, blue = image.split()
+    differ = ImageChops.lighter(ImageChops.difference(red, green), ImageChops.difference(red, blue))
+    grey = differ.getbbox() is None
+    image.quantize(64 if grey else 256, dither=Image.Dither.NONE).save(small, "png", optimize=True)
     return base64.b64encode(small.getvalue()).decode()
 
 

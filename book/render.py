@@ -23,8 +23,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 import yaml
 
-from book import ROOT, BookError, colab, frame, markdown, notebooks
-from support import live, widgets
+from book import ROOT, BookError, colab, frame, live, markdown, notebooks
+from support import widgets
 
 ASSETS = Path(__file__).parent / "assets"
 # What Quarto takes from a notebook, in its order
@@ -367,10 +367,26 @@ def render_thin(root, out):
     (libs / "book" / "search-index.js").write_text(script, encoding="utf-8")
 
 
+def teaser(root):
+    """Return the Markdown of the explorer that stands on the home page, or an empty text.
+
+    A lecture's front matter names it: `teaser: explorer-…`, the label of its cell.
+    """
+    for path in notebooks.lectures(root):
+        notebook = notebooks.read(path)
+        asked = notebooks.front_matter(notebook, path).given.get("teaser")
+        for _, options, _, outputs in notebooks.code_cells(notebook) if asked else ():
+            found = [o.data["text/html"] for o in outputs if "text/html" in o.get("data", {})]
+            if options.get("label") == asked and found:
+                shown = fenced(let_in(found[0], asked), "{=html}")
+                return f"::: {{.teaser}}\n{shown}:::\n"
+    return ""
+
+
 def prepare(root=ROOT):
     """Write what pages show or offer besides the lectures: Colab notebooks, _parts/, cards/."""
     colab.write(root)
-    frame.write(root)
+    frame.write(root, {"teaser.md": [teaser(root)]})
 
 
 def offline(folder):
@@ -424,6 +440,15 @@ def render_to(out, root=ROOT):
         return render(book, out)
 
 
+def repair(out):
+    """Put right what a killed run left of the site `out`, and remove what it left beside it."""
+    fresh, old = out.with_name(out.name + ".part"), out.with_name(out.name + ".old")
+    if old.exists() and not out.exists():
+        old.rename(out)
+    for left in (fresh, old):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 def render(root=ROOT, out=None):
     """Render the book into `_site/`, replacing it only when all pages are made.
 
@@ -434,10 +459,7 @@ def render(root=ROOT, out=None):
     root = Path(root)
     out = Path(out or root / "_site")
     fresh, old = out.with_name(out.name + ".part"), out.with_name(out.name + ".old")
-    if old.exists() and not out.exists():
-        old.rename(out)
-    for left in (fresh, old):
-        shutil.rmtree(left, ignore_errors=True)
+    repair(out)
     fresh.mkdir(parents=True)
     quarto = shutil.which("quarto")
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from filelock import FileLock
 
 from book import ROOT, BookError, check, execute, notebooks, render, slides
 
@@ -94,12 +95,17 @@ def fresh(executed):
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory):
-    """The book rendered by the thin renderer into a folder of its own."""
-    out = tmp_path_factory.mktemp("site") / "_site"
-    out.mkdir()
-    render.prepare(ROOT)
-    render.render_thin(ROOT, out)
+def site(tmp_path_factory, worker_id):
+    """The book rendered by the thin renderer, once for all workers of pytest-xdist."""
+    base = tmp_path_factory.getbasetemp()
+    out = (base if worker_id == "master" else base.parent) / "_site"
+    with FileLock(f"{out}.lock"):
+        if not out.exists():
+            part = out.with_name("_site.part")
+            part.mkdir()
+            render.prepare(ROOT)
+            render.render_thin(ROOT, part)
+            part.rename(out)
     return out
 
 

@@ -72,6 +72,8 @@ def test_mirrored_rims_reflect(lecture):
     rim = numbers(lecture.Mirror(2)(x))
     assert rim.shape == (1, 7, 9, 1)
     assert rim[0, 3, :, 0].tolist() == [2, 1, 0, 1, 2, 3, 4, 3, 2]
+    shapes = [lecture.Mirror(2).compute_output_shape((None, *s)) for s in ((3, 5, 1), (None,) * 3)]
+    assert shapes == [(None, 7, 9, 1), (None, None, None, None)]  # JAX can't infer it
 
 
 def test_the_palette_is_recolouring_when_the_picture_has_contrast(lecture):

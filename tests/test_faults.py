@@ -13,6 +13,7 @@ import psutil
 import pytest
 from conftest import ROOT, small_lecture
 
+from benchmarks import kills
 from book import BookError, check, colab, execute, fingerprint, frame, notebooks, render
 
 # ---- One door for notebooks ----------------------------------------------------------------------
@@ -334,6 +335,13 @@ def test_a_kill_at_any_moment_of_the_swap_leaves_one_whole_site(moment, tiny, mo
         return
     render.render(tiny)
     assert names(tiny / "_site") == ["index.html", "other.html"]
+
+
+def test_kills_of_a_real_process_leave_whole_sites(tmp_path):
+    """`python -m benchmarks.kills` does it two hundred times."""
+    after, repaired = kills.kill_builds(tmp_path, 12)
+    assert "half" not in after
+    assert repaired == {"whole": 12}
 
 
 def test_a_site_that_is_a_link_is_replaced(tiny):

@@ -287,7 +287,7 @@ end
 
 local function Pandoc(doc)
   if (deck or not quarto) and lacks_references(doc) then
-    local attributes = { id = "references", class = "unnumbered smaller scrollable" }
+    local attributes = { id = "references", class = "unnumbered smaller scrollable appendix" }
     doc.blocks:insert(pandoc.Header(2, "References", attributes))
     doc.blocks:insert(pandoc.Div({}, { id = "refs" }))
   end

@@ -3,6 +3,7 @@
 (() => {
   const live = globalThis.bookLive;
   const NAMES = { dense: "Dense", conv: "Convolutional", denoiser: "Denoising" };
+  const UNUSUAL = 95;  // per cent of test digits that are copied better
   const STYLE = `
 .live .share { position: relative; height: 0.8em; border-radius: 0.2em;
   background: color-mix(in srgb, currentColor 15%, transparent); }
@@ -52,14 +53,14 @@
         const error = Math.sqrt(sum / 784), limits = options.errors[name];
         const larger = limits.filter((q) => q < error).length;  // of 101 places, in order
         bar.style.width = blank ? 0 : `${Math.min(larger, 100)}%`;
-        share.classList.toggle("odd", !blank && larger >= 100);
+        share.classList.toggle("odd", !blank && larger > UNUSUAL);
         text.textContent = blank ? "" : `Off by ${error.toFixed(3)}, more than ${larger > 100 ? "any"
           : `${Math.min(larger, 99)} % of`} test digit${larger > 100 ? "" : "s"}`;
-        return !blank && larger >= 100 ? NAMES[name].toLowerCase() : "";
+        return !blank && larger > UNUSUAL ? NAMES[name].toLowerCase() : "";
       }).filter(Boolean);
       say(blank ? "Nothing is drawn yet." : told.length ? `Unusual for the ${told.join(", the ")} network: `
-        + "its copy is further off than nearly all copies of test digits."
-        : "All three copies are as near as those of usual digits.");
+        + "at least 95 % of test digits are copied better."
+        : "Usual for all three networks: fewer than 95 % of test digits are copied better.");
     };
     if (state.pad) show();
     else pad.show(Object.values(examples)[0]);

@@ -141,6 +141,7 @@
       heaps = to;
       data = draws(heaps, SHOWN);
       draw();
+      tell();
     };
     const right = live.piece(stage, "Training", 284);
     const buttons = live.row(right);
@@ -153,7 +154,7 @@
       draw();
     };
     live.button(buttons, "Start afresh", () => { afresh(); tell(); });
-    const power = (name, key) => live.range(right, name, { min: -4, max: -2, step: 0.05,
+    const power = (name, key) => live.range(right, name, { min: -4, max: -2, step: 0.01,
       value: Math.log10(state.rates?.[key] ?? BALANCED[key]) }, () => tell(),
       (x) => (10 ** x).toFixed(4));
     const sliders = { generator: power("rate of generator", "generator"),
@@ -182,8 +183,8 @@
       "aria-label": "Curves of the discriminator's mean answers over the rounds" });
     [curve.width, curve.height] = [568, 150];
     curve.style.width = "284px";
-    const status = live.add(right, "p", { class: "said" });
-    const say = live.said(stage);
+    const status = live.add(right, "p", { class: "said", "aria-hidden": "true" });  // while it runs
+    const say = live.said(right);
 
     const several = (n) => {
       for (let i = 0; i < n; i++) history.push(pair.round(heaps, rates()));
@@ -256,9 +257,11 @@
           (curve.width * i) / Math.max(300, history.length), curve.height * (1 - means[k])));
         lines.stroke();
       });
-      status.textContent = sentence(made);
+      status.hidden = !running;
+      if (running) status.textContent = sentence(made);
     };
     const run = () => {
+      say("Training runs.");
       start.textContent = "Pause";
       const frame = () => {
         const begun = performance.now();
@@ -273,9 +276,11 @@
       cancelAnimationFrame(running);
       running = 0;
       start.textContent = "Start";
+      draw();
       tell();
     };
     draw();
+    tell();
     return {
       stop: () => cancelAnimationFrame(running),
       state: () => ({ pair, heaps, rounds, history, rates: rates() }),
