@@ -28,7 +28,7 @@ def test_only_packages_that_moved_are_listed():
 
 def test_a_value_outside_its_band_or_a_stop_is_not_well(monkeypatch):
     def run(value):
-        record = {"name": "mode_collapse_entropy", "value": value}
+        record = {"name": "mode_collapse_entropy", "value": value, "unit": ""}
         output = {"data": {"application/vnd.book.record+json": [record]}, "output_type": "x"}
         notebook = latest.notebooks.nbformat.from_dict(
             {"cells": [{"cell_type": "code", "source": "", "metadata": {}, "outputs": [output]}],
