@@ -7,7 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from book import ROOT, BookError, definitions, fingerprint, notebooks, render, talk
+from book import ROOT, BookError, definitions, fingerprint, live, notebooks, render, talk
 from support import files
 
 LECTURE_BYTES = 3_000_000
@@ -138,6 +138,13 @@ def check_references(notebook, root):
         yield f"glossary link #{term} has no entry in glossary.qmd"
 
 
+def check_live(notebook):
+    """A live explorer's networks are those that the lecture's run has stored."""
+    for _, _, _, outputs in notebooks.code_cells(notebook):
+        for output in outputs:
+            yield from live.damaged(output.get("data", {}).get("text/html", ""))
+
+
 def check_records(notebook, path, root):
     """Every recorded value has a declared band, and the other way round."""
     bands, file = notebooks.bands(path, root), f"tests/expected/{notebooks.number(path)}.yml"
@@ -155,7 +162,7 @@ def check_lecture(path, root=ROOT):
         front = notebooks.front_matter(notebook, path)
         problems = [f"front matter has no {key}" for key in FRONT if key not in front.given]
         problems += talk.check(notebook, front)
-        for check_part in (check_figures, check_code, check_solutions, check_maths):
+        for check_part in (check_figures, check_code, check_solutions, check_maths, check_live):
             problems += check_part(notebook)
         problems += check_references(notebook, root)
         problems += check_records(notebook, path, root)

@@ -23,8 +23,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 import yaml
 
-from book import ROOT, BookError, colab, frame, markdown, notebooks
-from support import live, widgets
+from book import ROOT, BookError, colab, frame, live, markdown, notebooks
+from support import widgets
 
 ASSETS = Path(__file__).parent / "assets"
 # What Quarto takes from a notebook, in its order

@@ -14,7 +14,6 @@ import hashlib
 import html
 import io
 import json
-import re
 from pathlib import Path
 
 import keras
@@ -264,68 +263,3 @@ def _copies(examples, errors):
 
 PLANE = 3.2  # code numbers from -3.2 to 3.2 are drawn, as in plane.js
 OPTIONS = {"plane": _plane, "typing": _typing, "copies": _copies}
-
-# ---- In the site ------------------------------------------------------------------------------
-
-BLOCK = re.compile(
-    r'(<div class="live" id="(live-[0-9a-f]{16})".*?<script type="application/json" '
-    r'class="live-data">)(.*?)(</script>\n<script[^>]*? class="live-scripts")>.*?</script>',
-    re.S,
-)
-
-
-def blocks(text):
-    """Return {name: data} of the live explorers in HTML; see `explorer` for what they hold."""
-    return {name: json.loads(data) for _, name, data, _ in BLOCK.findall(text)}
-
-
-def damaged(text):
-    """Yield a sentence for each live explorer in HTML that isn't as the lecture's run made it."""
-    for _, name, data, _ in BLOCK.findall(text):
-        if name != _name(data):
-            yield f"the explorer {name} isn't what the lecture's run stored: execute it again"
-        for what, stored in json.loads(data)["models"].items():
-            if stored["hash"] != digest(stored):
-                yield f"the network {what} of {name} has another hash: execute the lecture again"
-
-
-def let_in(text, nonce):
-    """Return (an output's HTML for a page, the same without its live explorers).
-
-    Their scripts are left out, as the site's own live.js stands for them; the element that will
-    load it gets the page's `nonce`. Their data are read and written anew, as plain JSON.
-    """
-
-    def own(match):
-        start, _, data, _ = match.groups()
-        return (
-            f"{start}{_json(json.loads(data))}</script>\n"
-            f'<script nonce="{nonce}" class="live-scripts"></script>'
-        )
-
-    return BLOCK.sub(own, text), BLOCK.sub("", text)
-
-
-def lighten(text, page, up):
-    """Return a page's HTML with the data and scripts of its live explorers in files.
-
-    `page` is the page's path, beside which PAGE_files/live-….js are written; `up` leads from there
-    to the site's root, where site_libs/book/live.js has the scripts.
-    """
-    page = Path(page)
-    folder = f"{page.name.split('.')[0]}_files"
-
-    def moved(match):
-        start, name, data, end = match.groups()
-        target = page.parent / folder / f"{name}.js"
-        target.parent.mkdir(exist_ok=True)
-        target.write_text(f'bookLive.data["{name}"] = {data};\n', encoding="utf-8")
-        source = json.dumps({"src": f"{folder}/{name}.js", "name": name})
-        return f'{start}{source}{end} src="{up}site_libs/book/live.js" defer></script>'
-
-    return BLOCK.sub(moved, text)
-
-
-def site_script():
-    """Return the text of site_libs/book/live.js."""
-    return f"{scripts()}\nbookLive.scan();\n"

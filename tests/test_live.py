@@ -11,6 +11,7 @@ from keras import layers
 
 import helpers
 from book import ROOT, BookError, render
+from book import live as site
 from support import live
 
 ALT = "A live explorer"
@@ -31,7 +32,7 @@ def decoder():
 
 
 def copier():
-    return keras.Sequential([keras.Input((784,)), layers.Dense(784, "sigmoid")])
+    return keras.Sequential([keras.Input((784,)), layers.Dense(8), layers.Dense(784, "sigmoid")])
 
 
 def convolutions():
@@ -122,7 +123,7 @@ def place(tmp_path_factory):
     copytree(ROOT / "book" / "assets", root / "site_libs" / "book")
     reveal = Path(find_spec("sphinx_revealjs").origin).parent / "_static" / "revealjs"
     copytree(reveal, root / "site_libs" / "revealjs")
-    (root / "site_libs" / "book" / "live.js").write_text(live.site_script(), encoding="utf-8")
+    (root / "site_libs" / "book" / "live.js").write_text(site.site_script(), encoding="utf-8")
     (root / "site_libs" / "book" / "search-index.js").write_text("window.BOOK_INDEX = [];")
     return root
 
@@ -137,7 +138,7 @@ def as_page(html, place, name, fmt="html"):
     template = {"html": "page.html", "revealjs": "deck.html"}[fmt]
     made = render.pandoc(text, fmt, template, {"title": "T", "up": "./"}, ROOT)
     path = place / f"{name}.html"
-    path.write_text(live.lighten(made, path, "./"), encoding="utf-8")
+    path.write_text(site.lighten(made, path, "./"), encoding="utf-8")
     return path
 
 
@@ -224,7 +225,7 @@ def test_activation_that_the_page_has_not_is_named():
 def test_weights_that_half_precision_has_not_are_refused():
     model = decoder()
     model.set_weights([1e6 * np.ones_like(w) for w in model.get_weights()])
-    with pytest.raises(ValueError, match="65,504"):
+    with pytest.warns(RuntimeWarning), pytest.raises(ValueError, match="65,504"):
         live.network(model)
 
 
@@ -252,10 +253,10 @@ def test_what_an_explorer_cannot_use_is_said(kind, models, options, message):
 
 def test_changed_network_is_found(explorers):
     html = explorers["typing"]
-    assert not list(live.damaged(html))
-    weights = live.blocks(html).popitem()[1]["models"]["model"]["weights"]
+    assert not list(site.damaged(html))
+    weights = site.blocks(html).popitem()[1]["models"]["model"]["weights"]
     other = html.replace(weights[:40], "A" * 40)
-    assert len(list(live.damaged(other))) == 2
+    assert len(list(site.damaged(other))) == 2
 
 
 def test_scripts_of_others_stay_out(explorers):
@@ -365,17 +366,26 @@ def test_code_follows_a_finger(opened):
     assert np.allclose(sliders(page), [-1.6, 0], atol=0.05)
 
 
-def test_drawing_has_a_cloud_where_keras_puts_it(opened, networks):
-    """The cloud's middle is the encoder's answer to what the pad made of the drawing."""
+def test_example_has_its_cloud_where_keras_puts_it(opened, networks):
+    page = opened("plane")
+    page.get_by_role("button", name="Example: 1").click()
+    rng = np.random.default_rng(0)
+    picture = np.round(255 * rng.random((2, 784)))[1:] / 255
+    mean = keras.ops.convert_to_numpy(networks["dense"][0](picture)[0])[0]
+    page.wait_for_timeout(100)
+    assert np.allclose(sliders(page), mean, atol=0.03)
+
+
+def test_drawing_has_a_cloud_and_a_price(opened):
     page = opened("plane")
     pad = page.locator('.live canvas[aria-label^="Drawing"]')
     page.get_by_role("button", name="Clear").click()
+    told(page, "The code (")
     drag(page, pad, (0.3, 0.2), (0.7, 0.2), (0.4, 0.8))
-    told(page, "Cloud")
-    said = page.locator(".live [role=status]").inner_text()
-    assert re.search(r"price is \d+\.\d nats", said)
-    x, y = map(float, re.search(r"middle \((\S+), (\S+)\)", said).groups())
-    assert np.allclose(sliders(page), np.clip([x, y], -3.2, 3.2), atol=0.02)
+    page.wait_for_timeout(100)
+    x, y = (f"{z:.2f}" for z in sliders(page))
+    told(page, f"Cloud of your digit: middle ({x}, {y})")
+    assert re.search(r"price is \d+\.\d nats", page.locator(".live [role=status]").inner_text())
 
 
 def test_pad_is_drawn_on_by_keyboard(opened):

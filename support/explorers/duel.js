@@ -154,7 +154,7 @@
       draw();
     };
     live.button(buttons, "Start afresh", () => { afresh(); tell(); });
-    const power = (name, key) => live.range(right, name, { min: -4, max: -2, step: 0.05,
+    const power = (name, key) => live.range(right, name, { min: -4, max: -2, step: 0.01,
       value: Math.log10(state.rates?.[key] ?? BALANCED[key]) }, () => tell(),
       (x) => (10 ** x).toFixed(4));
     const sliders = { generator: power("rate of generator", "generator"),

@@ -279,9 +279,13 @@
     add(root, "style", { text: STYLE });
     const fallback = root.querySelector(".fallback");
     const stage = add(root, "div", { class: "stage" });
-    let running = null, state = {}, visible = false, coming = false;
+    let running = null, state = {}, seen = false, coming = false;
+    const slides = [];
+    for (let at = root.closest("section"); at; at = at.parentElement.closest("section")) slides.push(at);
+    const visible = () => seen && root.checkVisibility({ visibilityProperty: true, opacityProperty: true });
     root.addEventListener("keydown", (event) => {  // else a key would move the slide
       if (!["Escape", "PageUp", "PageDown"].includes(event.key)) event.stopPropagation();
+      else if (slides.length) event.target.blur();  // reveal.js turns no slide out of a field
     });
     const leave = () => {
       if (!running || root.contains(document.activeElement)) return;
@@ -313,12 +317,16 @@
       } finally {
         coming = false;
       }
-      if (!visible) leave();
+      if (!visible()) leave();
     };
-    new IntersectionObserver((seen) => {
-      visible = seen.at(-1).isIntersecting;
-      if (visible) come(); else leave();
+    const look = () => (visible() ? come() : leave());
+    new IntersectionObserver((entries) => {
+      seen = entries.at(-1).isIntersecting;
+      look();
     }).observe(root);
+    // slides lie on top of each other: which one is shown is said by their classes
+    const turned = new MutationObserver(look);
+    for (const slide of slides) turned.observe(slide, { attributeFilter: ["class"] });
   };
   live.scan = () => document.querySelectorAll(".live").forEach(live.start);
 })();
