@@ -287,4 +287,7 @@ def write(root=ROOT):
         return folder / path.name
 
     with ThreadPoolExecutor() as pool:  # Pandoc takes most of the time
-        return list(pool.map(make, notebooks.lectures(root)))
+        made = list(pool.map(make, notebooks.lectures(root)))
+    for left in set(folder.glob("*.ipynb")) - set(made):  # renamed, or no longer listed
+        left.unlink()
+    return made

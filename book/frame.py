@@ -131,6 +131,10 @@ def write(root=ROOT):
         "measured.json": [json.dumps(values, indent=1)],
         "ways.json": [json.dumps(ways, indent=1)],
     }
+    shown = {f"{lecture['number']}.png" for lecture in lectures if lecture["picture"]}
+    for left in (root / "cards").glob("*.png"):
+        if left.name not in shown:
+            left.unlink()
     folder = root / "_parts"
     folder.mkdir(exist_ok=True)
     for name, text in parts.items():

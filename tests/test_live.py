@@ -130,6 +130,9 @@ def place(tmp_path_factory):
 
 def as_page(html, place, name, fmt="html"):
     """Write HTML of an output as a page or deck, as the thin renderer does; return its path."""
+    path = place / f"{name}.html"
+    if path.exists():
+        return path
     html = render.fenced(render.let_in(html, "here"), "{=html}")
     filler = "Words. " * 2000
     text = f"# S\n\n## Before\n\n{filler}\n\n## Live\n\n{html}\n\n## After\n\n{filler}\n"
@@ -137,7 +140,6 @@ def as_page(html, place, name, fmt="html"):
         text = text.replace(filler, "Words.")
     template = {"html": "page.html", "revealjs": "deck.html"}[fmt]
     made = render.pandoc(text, fmt, template, {"title": "T", "up": "./"}, ROOT)
-    path = place / f"{name}.html"
     path.write_text(site.lighten(made, path, "./"), encoding="utf-8")
     return path
 
@@ -294,7 +296,7 @@ def test_explorer_fits_a_phone_and_names_its_controls(kind, opened):
 
 @pytest.mark.parametrize("kind", sorted(live.EXPLORERS))
 def test_explorer_without_scripts_is_a_picture_and_a_sentence(kind, browser, explorers, place):
-    path = as_page(explorers[kind], place, f"{kind}-plain")
+    path = as_page(explorers[kind], place, f"{kind}-page")
     page = browser.new_context(java_script_enabled=False).new_page()
     page.goto(path.as_uri())
     assert page.locator(f'.live .fallback img[alt="{ALT}"]').is_visible()
@@ -318,9 +320,9 @@ def test_keys_inside_an_explorer_leave_the_slide(opened):
     page = opened("plane", "deck")
     page.locator(".live input[type=range]").first.focus()
     page.keyboard.press("ArrowRight")
-    assert page.url.endswith("#/live")
+    assert page.locator("section.slide.present").get_attribute("id") == "live"
     page.keyboard.press("PageDown")
-    assert page.url.endswith("#/after")
+    assert page.locator("section.slide.present").get_attribute("id") == "after"
 
 
 # ---- Lecture 7: the plane ----------------------------------------------------------------------
@@ -534,7 +536,7 @@ def test_duel_learns_as_keras_does(browser, place):
     )
     net.set_weights(before)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    net.compile(keras.optimizers.Adam(0.01, beta_1=0.5), loss)
+    net.compile(keras.optimizers.Adam(0.01, beta_1=0.5), loss, run_eagerly=True)
     for _ in range(3):
         net.train_on_batch(x, y)
     for ours, keras_, start in zip(after, net.get_weights(), before, strict=True):

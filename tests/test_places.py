@@ -148,6 +148,21 @@ def test_without_git_the_files_of_builds_are_not_counted(tmp_path):
     ]
 
 
+def test_a_renamed_lecture_and_a_draft_leave_nothing_to_publish(tmp_path):
+    root = small_book(tmp_path / "book")
+    (root / "lectures" / "99-exam.ipynb").write_text("a draft that no list names")
+    (root / "cards").mkdir()
+    (root / "cards" / "42.png").touch()
+    render.prepare(root)
+    assert [path.name for path in (root / "colab").iterdir()] == ["01-a b's.ipynb"]
+    (root / "lectures" / "01-a b's.ipynb").rename(root / "lectures" / "01-new.ipynb")
+    text = (root / "_quarto.yml").read_text()
+    (root / "_quarto.yml").write_text(text.replace("01-a b's", "01-new"))
+    render.prepare(root)
+    assert [path.name for path in (root / "colab").iterdir()] == ["01-new.ipynb"]
+    assert not list((root / "cards").iterdir())
+
+
 def test_in_git_what_is_tracked_counts():
     names = {path.relative_to(ROOT).as_posix() for path in check.own_files()}
     assert "lectures/01-neural-networks.ipynb" in names
