@@ -116,8 +116,11 @@ def terms(lectures, root):
     return "\n".join(lines)
 
 
-def write(root=ROOT):
-    """Write the parts that pages show to _parts/, and the cards' pictures to cards/."""
+def write(root=ROOT, others=None):
+    """Write cards.md, status.md, terms.md, measured.json and ways.json to _parts/, and cards/.
+
+    `others` are more parts, {name: lines}.
+    """
     paths = notebooks.lectures(root)
     lectures = [read(path, root) for path in paths]
     values = {Path(lecture["path"]).stem: measured(lecture) for lecture in lectures}
@@ -137,7 +140,7 @@ def write(root=ROOT):
             left.unlink()
     folder = root / "_parts"
     folder.mkdir(exist_ok=True)
-    for name, text in parts.items():
+    for name, text in (parts | (others or {})).items():
         part = folder / f"{name}.part"
         part.write_text("\n".join(text) + "\n", encoding="utf-8")
         os.replace(part, folder / name)

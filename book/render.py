@@ -367,10 +367,26 @@ def render_thin(root, out):
     (libs / "book" / "search-index.js").write_text(script, encoding="utf-8")
 
 
+def teaser(root):
+    """Return the Markdown of the explorer that stands on the home page, or an empty text.
+
+    A lecture's front matter names it: `teaser: explorer-…`, the label of its cell.
+    """
+    for path in notebooks.lectures(root):
+        notebook = notebooks.read(path)
+        asked = notebooks.front_matter(notebook, path).given.get("teaser")
+        for _, options, _, outputs in notebooks.code_cells(notebook) if asked else ():
+            found = [o.data["text/html"] for o in outputs if "text/html" in o.get("data", {})]
+            if options.get("label") == asked and found:
+                shown = fenced(let_in(found[0], asked), "{=html}")
+                return f"::: {{.teaser}}\n{shown}:::\n"
+    return ""
+
+
 def prepare(root=ROOT):
     """Write what pages show or offer besides the lectures: Colab notebooks, _parts/, cards/."""
     colab.write(root)
-    frame.write(root)
+    frame.write(root, {"teaser.md": [teaser(root)]})
 
 
 def offline(folder):
