@@ -30,12 +30,12 @@ SAMPLE = ROOT / "tests" / "fixtures" / "quarto"
 
 
 class Facts(HTMLParser):
-    """What readers get of a page: headings, captions, alt texts, targets of references, slides."""
+    """What readers get: headings, captions, alt texts, references, slides, notes, drawings."""
 
     def __init__(self, text):
         super().__init__()
         self.headings, self.alts, self.captions, self.references = [], [], [], []
-        self.slides, self.open = [], []
+        self.slides, self.open, self.notes, self.drawings, self.measured = [], [], [], [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
@@ -45,6 +45,14 @@ class Facts(HTMLParser):
             self.alts.append(a.get("alt", ""))
         if tag == "section" and "slide" in classes:
             self.slides.append(a.get("id"))
+        if tag == "aside" and "notes" in classes:
+            self.notes.append([self.headings[-1][1], ""])
+            self.open.append((tag, self.notes[-1]))
+        if tag == "svg" and "drawing" in classes:
+            self.drawings.append(a["aria-label"])
+        if tag == "details" and "measured" in classes:
+            self.measured.append(["", ""])
+            self.open.append((tag, self.measured[-1]))
         if tag == "a" and {"quarto-xref", "cross-reference"} & set(classes):
             self.references.append([a["href"].lstrip("#/"), ""])
             self.open.append(("a", self.references[-1]))
@@ -127,6 +135,46 @@ def test_deck_has_quartos_alt_texts_and_captions(sample, quarto):
     assert sample[1].alts == quarto[1].alts
     captions = {text for _, text in Facts.clean(quarto[1].captions)}
     assert captions <= {text for _, text in Facts.clean(sample[1].captions)}
+
+
+def test_deck_has_quartos_notes(sample, quarto):
+    assert len(sample[1].notes) == 5
+    assert Facts.clean(sample[1].notes) == Facts.clean(quarto[1].notes)
+    slides = [heading for heading, _ in sample[1].notes]
+    assert len(slides) == len(set(slides)), "a slide has two notes"
+    (explained,) = [text for heading, text in sample[1].notes if heading == "A drawing"]
+    assert "comes by itself" in explained and "second explanation" in explained
+
+
+def test_drawings_and_plots_are_inside_of_page_and_deck(either):
+    labels = [
+        "A blue valley and an orange arrow that goes down its left side.",
+        "A line that falls from 1 to 0.1.",
+    ]
+    for facts, text in zip(either[:2], either[2:], strict=True):
+        assert facts.drawings == labels
+        assert not re.search(r"<img[^>]*\.svg|#0072b2", text), "a colour that no theme changes"
+        marker = re.search(r'marker-end="url\(#([\w-]+)\)"', text)[1]
+        assert f'id="{marker}"' in text
+
+
+def test_results_open_their_bands_on_the_page_alone(either):
+    texts = [text for _, text in Facts.clean(either[0].measured)]
+    assert len(texts) == 3
+    assert texts[1].startswith("The loss falls to 0.1 in 2 steps.")
+    assert "last_loss 0.1, expected 0 to 0.2" in texts[1]
+    assert not either[1].measured
+    assert ["h2", "All measured values"] in [
+        [tag, re.sub(r"^[\d.]+ ?", "", text)] for tag, text in either[0].headings
+    ]
+
+
+def test_appendix_stays_on_the_page_and_moves_behind_the_deck(either):
+    page, deck = headings(either[0]), headings(either[1])
+    moved = ["Samples", "An aside", "Code with notes", "A table and its values"]
+    at = page.index("Samples")
+    assert page[at : at + 5] == [*moved, "After the aside"]
+    assert deck[deck.index("Appendix") :] == ["Appendix", *moved]
 
 
 @pytest.fixture(params=["thin", "quarto"])

@@ -6,6 +6,7 @@
 -- * a recorded value, or a sentence that states some, opens its declared band on the page and is
 --   left out of the deck;
 -- * what the page explains of a slide is the slide's speaker note in the deck;
+-- * the page's sections of class "appendix" stay where they are, which Quarto would move to its end;
 -- * a solution (a div with the class, or a code cell with the tag) is folded away on the page and
 --   left out of the deck; speaker's notes and pauses are left out of the page;
 -- * a deck ends with a slide for its references;
@@ -294,6 +295,10 @@ local function Pandoc(doc)
   if deck then
     doc.blocks = notes(doc.blocks)
   else
+    doc = doc:walk({ Header = function(header)
+      header.classes = header.classes:filter(function(class) return class ~= "appendix" end)
+      return header
+    end })
     doc.blocks = pandoc.Blocks(ways()) .. doc.blocks .. values()
   end
   return doc
