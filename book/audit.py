@@ -43,13 +43,20 @@ def is_free(said):
 
 
 def packages():
-    """Return [(name, locked version, distribution or None)] of the lock file and torch."""
+    """Return [(name, locked versions, distribution or None)] of the lock file and torch.
+
+    A package may have several versions, for several versions of Python.
+    """
+    text = (environment.ROOT / environment.LOCK).read_text(encoding="utf-8")
+    versions = {"torch": []}
+    for name, version in re.findall(r"(?m)^([a-z0-9-]+)==([^\s;\\]+)", text):
+        versions.setdefault(name, []).append(version)
     found = []
-    for name, version in sorted(environment.locked().items() | {("torch", "")}):
+    for name in sorted(versions):
         try:
-            found.append((name, version, importlib.metadata.distribution(name)))
+            found.append((name, versions[name], importlib.metadata.distribution(name)))
         except importlib.metadata.PackageNotFoundError:
-            found.append((name, version, None))  # another system's, or left out by somebody
+            found.append((name, versions[name], None))  # another system's, or left out by somebody
     return found
 
 
@@ -76,11 +83,12 @@ def changed_files(package):
 def audit(found=None):
     """Return what is wrong with the installed packages, as a list of sentences."""
     problems = []
-    for name, version, package in packages() if found is None else found:
+    for name, versions, package in packages() if found is None else found:
         if package is None:
             continue
-        if version and package.version != version:
-            problems.append(f"{name} {package.version} is installed, the lock has {version}")
+        if versions and package.version not in versions:
+            lock = " or ".join(versions)
+            problems.append(f"{name} {package.version} is installed, the lock has {lock}")
         if not is_free(said := licence(name, package.metadata)):
             problems.append(f"{name} has the licence {said or '(none given)'!r}: see book/audit.py")
         if files := list(changed_files(package)):

@@ -81,7 +81,7 @@ def edit(name, old, new):
         (edit("README.md", "`makers/a.py`", "somebody"), "card of a.txt names no maker"),
         (edit("README.md", "`a.LICENSE", "`b.LICENSE"), "names data/b.LICENSE.txt, which doesn't"),
         (
-            lambda data: (data.parent / "makers" / "b.py").write_text(""),
+            lambda data: (data.parent / "makers" / "b.py").write_text("save_bytes('b', x)"),
             "makers/b.py is named by no",
         ),
     ],
