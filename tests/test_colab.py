@@ -237,7 +237,7 @@ def test_errors_speak_of_colab(tmp_path):
     )
     missing, foreign = done.stdout.splitlines()
     assert missing.endswith("is missing; run the notebook's first cell again, which unpacks it")
-    assert foreign.startswith("data/claims.csv doesn't come with this notebook, which brings what")
+    assert foreign.startswith("data/claims.csv doesn't come with this notebook, which brings")
     for text in colab.code_files(ROOT).values():
         assert b"git checkout" not in text
 
