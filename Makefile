@@ -3,7 +3,7 @@ PYTHON ?= python3
 # A Python with all that the book needs: the active environment if it fits, else .venv, made first
 BOOK := $(PYTHON) book/environment.py
 
-.PHONY: book test check lab serve lecture execute slides-pdf test-colab lint lock environment
+.PHONY: book test check lab serve lecture execute slides-pdf test-colab test-latest lint lock environment
 
 book:                        ## execute what is stale, render everything into _site/
 	@$(BOOK) -m book make
@@ -31,6 +31,9 @@ slides-pdf: book             ## handouts: one PDF a deck
 
 test-colab:                  ## every Colab notebook whole, in an empty folder, with Colab's versions
 	@$(BOOK) -m pytest tests/test_colab.py --colab-whole
+
+test-latest:                 ## lectures with the newest releases of all: what changed
+	@$(BOOK) -m book latest $(if $(L),--lecture $(L))
 
 lint:
 	@$(BOOK) -m ruff check . && $(BOOK) -m ruff format --check .

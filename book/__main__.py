@@ -119,6 +119,12 @@ def sweep_only(args):
         print("\n".join([path.stem, *sweep.summary(found, notebooks.bands(path))]))
 
 
+def latest_only(args):
+    from book import latest, notebooks
+
+    sys.exit(not latest.latest(notebooks.lectures(only=args.lecture)))
+
+
 def seeds(text):
     """Return the seeds that `--seeds` names: 8 is 1 to 8, 6-10 is those five."""
     first, _, last = text.rpartition("-")
@@ -144,11 +150,12 @@ def main():
         ("check", check_only, "check the structure of lectures, data and repository"),
         ("audit", audit_only, "list the packages' licences, compare them with lock and hashes"),
         ("sweep", sweep_only, "run a lecture over seeds and backends, make bands of its values"),
+        ("latest", latest_only, "run lectures with the newest releases, say what changed"),
         ("slides-pdf", slides_pdf, "print every deck to _site/slides-pdf/"),
     ):
         verb = verbs.add_parser(name, help=text)
         verb.set_defaults(run=function)
-        if name in ("make", "execute", "sweep"):
+        if name in ("make", "execute", "sweep", "latest"):
             verb.add_argument("--lecture", metavar="NN", help="only this lecture, such as 06")
         if name in ("make", "execute"):
             verb.add_argument("--force", action="store_true", help="execute though not stale")

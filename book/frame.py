@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
-from book import ROOT, audit, colab, markdown, notebooks
+from book import ROOT, audit, colab, markdown, notebooks, sweep
 
 
 def read(path, root=ROOT):
@@ -102,6 +102,30 @@ def status(lecture, root):
     return "\n".join([*lines, ""])
 
 
+def backends(lectures, root):
+    """Return a Markdown table of lectures by backends: runs, seconds, values in their bands.
+
+    From the tables that `python -m book sweep` keeps; on TensorFlow from the stored run where there
+    is no other.
+    """
+    lines = [f"| lecture | {' | '.join(sweep.BACKENDS)} |", "|:--" * 4 + "|"]
+    for lecture in lectures:
+        found, cells = sweep.runs(root / lecture["path"], root), []
+        for backend in sweep.BACKENDS:
+            mine = [run for run in found if run["backend"] == backend]
+            if not mine and backend == "tensorflow" and lecture["run"]:
+                values = {name: record["value"] for name, record in lecture["records"].items()}
+                mine = [{"values": values, "seconds": lecture["run"]["seconds"]}]
+            count = sum(len(run["values"]) for run in mine)
+            bad = sum(len(sweep.outside(run, lecture["bands"])) for run in mine)
+            seconds = sorted(run["seconds"] for run in mine)
+            runs = f"{len(mine)} run" + "s" * (len(mine) > 1)
+            middle = f"{seconds[len(mine) // 2]:.0f} s" if mine else ""
+            cells.append(f"{count - bad} of {count} values, {runs}, {middle}" if mine else "–")
+        lines.append(f"| {lecture['number'].lstrip('0')} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def terms(lectures, root):
     """Return a Markdown table of glossary terms and the sections that use them first."""
     text = (root / "glossary.qmd").read_text(encoding="utf-8")
@@ -128,6 +152,7 @@ def write(root=ROOT, others=None):
     ways = {p.stem: colab.url(repository, p.name) if repository else "" for p in paths}
     parts = {
         "cards.md": ["::: {.cards}", *(card(lecture, root) for lecture in lectures), ":::"],
+        "backends.md": [backends(lectures, root)],
         "status.md": [status(lecture, root) for lecture in lectures],
         "packages.md": [audit.table()] if (root / "requirements.txt").exists() else [],
         "terms.md": [terms(lectures, root)] if (root / "glossary.qmd").exists() else [],

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from scipy import stats
 from tqdm import tqdm
 
 from book import ROOT, BookError, execute, fingerprint, notebooks
@@ -44,9 +43,10 @@ def runs(path, root=ROOT):
     Runs of an earlier text of the lecture are left out. Values are floats, `seed` is an integer;
     the other keys are those of ABOUT. Raises BookError for a table that isn't one.
     """
-    file, found, now = table(path, root), [], source(path, root)
+    file, found = table(path, root), []
     if not file.exists():
         return found
+    now = source(path, root)
     with file.open(encoding="utf-8", newline="") as lines:
         for n, row in enumerate(csv.DictReader(lines), start=2):
             try:
@@ -161,6 +161,8 @@ def interval(values):
     mean ± t · s · √(1 + 1/n) for n ≥ 2 independent values of a normal distribution, at least
     ROUNDING of the mean to either side. Raises ValueError for fewer values.
     """
+    from scipy import stats
+
     n = len(values)
     if n < 2:
         raise ValueError(f"an interval needs at least 2 values, got {n}")

@@ -22,7 +22,7 @@ AREAS = {
         "exercises",
     ),
     "site": ("site", "quarto"),
-    "Colab": ("colab", "scratch"),
+    "Colab": ("colab", "scratch", "latest", "defaults"),
 }
 AREA = {f"test_{name}": area for area, names in AREAS.items() for name in names}
 COUNTED = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")

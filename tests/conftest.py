@@ -26,6 +26,9 @@ ORDER = (
 ORDER += ("test_notation", "test_exercises", "test_quarto", "test_environment", "test_workflow")
 ORDER += (
     "test_scratch",
+    "test_defaults",
+    "test_latest",
+    "test_sweep",
     "test_helpers",
     "test_loaders",
     "test_makers",

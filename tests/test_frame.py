@@ -16,7 +16,8 @@ def parts(tmp_path_factory):
     root = tmp_path_factory.mktemp("frame")
     for folder in ("lectures", "tests/expected"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns(".*"))
-    for name in ("glossary.qmd", "_quarto.yml", *notebooks.pages()):
+    shutil.copytree(ROOT / "support", root / "support")
+    for name in ("helpers.py", "glossary.qmd", "_quarto.yml", *notebooks.pages()):
         shutil.copy(ROOT / name, root / name)
     frame.write(root)
     return {path.stem: path.read_text("utf-8") for path in (root / "_parts").glob("*.md")}, root
@@ -41,6 +42,23 @@ def test_status_has_every_record_of_a_lecture(number, parts):
     shown = re.findall(r"(?m)^\| `(\w+)` \| (\S+)", status)
     assert dict(shown) == {n: f"{r['value']:.4g}" for n, r in notebooks.records(stored).items()}
     assert f"in {stored.metadata['book']['seconds']:.0f} s" in status
+
+
+def test_backends_have_the_runs_of_the_table_and_the_stored_one(tmp_path, monkeypatch):
+    values = {"a": 0.5, "b": 3.0}
+    runs = [
+        {"backend": "jax", "seed": seed, "seconds": 10.0 * seed, "values": values}
+        for seed in (1, 2, 3)
+    ]
+    monkeypatch.setattr(frame.sweep, "runs", lambda path, root: runs)
+    lecture = {
+        "path": "lectures/09-s.ipynb", "number": "09", "run": {"seconds": 7.4},
+        "records": {"a": {"value": 0.5}},
+        "bands": {name: {"low": 0, "high": 1} for name in "ab"},
+    }  # fmt: skip
+    table = frame.backends([lecture], tmp_path).splitlines()
+    assert table[0] == "| lecture | tensorflow | jax | torch |"
+    assert table[2] == "| 9 | 1 of 1 values, 1 run, 7 s | 3 of 6 values, 3 runs, 20 s | – |"
 
 
 @pytest.mark.parametrize("number", LECTURES)

@@ -1,16 +1,19 @@
 """support/live.py: networks in the page, against Keras, in a real browser; their explorers."""
 
+import base64
 import json
 import re
 
 import keras
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
+from conftest import LECTURES
 from keras import layers
 
 import helpers
-from book import ROOT, BookError, render
+from book import ROOT, BookError, check, notebooks, render
 from book import live as site
 from support import live
 
@@ -195,6 +198,74 @@ def test_page_gives_what_keras_gives(name, networks, browser, place):
     assert networks[name][1]["rounding"] < 1e-2
 
 
+def published(number):
+    """Return {name: network for the page} of the live explorer that a lecture has stored."""
+    outputs = [
+        o for *_, shown in notebooks.code_cells(notebooks.read(LECTURES[number])) for o in shown
+    ]
+    text = "".join(o.get("data", {}).get("text/html", "") for o in outputs)
+    return next(iter(site.blocks(text).values()))["models"]
+
+
+def rebuilt(stored):
+    """Return the Keras model of a stored network, made of its layers and weights alone."""
+    numbers = np.frombuffer(base64.b64decode(stored["weights"]), "<f2").astype("float32")
+    made, weights = [], []
+    for given in stored["inputs"]:
+        tokens = given["tokens"]
+        made.append(
+            keras.Input((None,) if tokens else given["shape"], dtype="int32" if tokens else None)
+        )
+    for node in stored["nodes"]:
+        kind, shape, x = node["layer"], node.get("shape"), made[node["from"][0]]
+        own = [numbers[i : i + n] for i, n in node["weights"]]
+        options = {"activation": node.get("activation"), "use_bias": len(own) == 2}
+        if kind.startswith("Conv2D"):
+            options |= {"strides": node["strides"], "padding": node["padding"]}
+        layer = {
+            "Dense": lambda: layers.Dense(shape[1], **options),  # noqa: B023
+            "Conv2D": lambda: layers.Conv2D(shape[3], shape[:2], **options),  # noqa: B023
+            "Conv2DTranspose": lambda: layers.Conv2DTranspose(shape[2], shape[:2], **options),  # noqa: B023
+            "Embedding": lambda: layers.Embedding(*shape),  # noqa: B023
+            "GRU": lambda: layers.GRU(node["units"], return_sequences=True),  # noqa: B023
+            "Activation": lambda: layers.Activation(node["activation"]),  # noqa: B023
+        }[kind]()
+        made.append(layer(x))
+        weights += [w.reshape(v.shape) for w, v in zip(own, layer.get_weights(), strict=True)]
+        layer.set_weights(weights[len(weights) - len(own) :])
+    return keras.Model(made[: len(stored["inputs"])], [made[i] for i in stored["outputs"]])
+
+
+@pytest.mark.parametrize("number", ["02", "06", "07"])
+def test_published_networks_answer_as_keras_on_what_readers_give_them(number, browser):
+    """32 test digits, codes of the prior or pieces of text, in Chromium and in Keras."""
+    rng = np.random.default_rng(0)
+    page = browser.new_page()
+    page.add_script_tag(path=live.SCRIPTS / "engine.js")
+    for name, stored in published(number).items():
+        shape, tokens = stored["inputs"][0]["shape"], stored["inputs"][0]["tokens"]
+        if tokens:
+            x = rng.integers(1, tokens, (32, 40))
+        elif np.prod(shape) == 784:
+            x = (helpers.load_mnist()[1][0][:32] / 255).reshape(32, *shape).astype("float32")
+        else:
+            x = rng.normal(size=(32, *shape)).astype("float32")
+        ours = page.evaluate(
+            """([stored, shape, x]) => bookLive.model(stored)
+               .run([bookLive.tensor(shape, Float32Array.from(x))]).map((y) => [...y.data])""",
+            [stored, list(x.shape), x.ravel().tolist()],
+        )
+        theirs = rebuilt(stored)([x])
+        for mine, answer in zip(
+            ours, theirs if isinstance(theirs, list) else [theirs], strict=True
+        ):
+            answer = keras.ops.convert_to_numpy(answer).reshape(32, -1)
+            assert answer.std() > 0.05, f"{name} says nothing"
+            off = np.abs(np.reshape(mine, answer.shape) - answer).max(axis=1)
+            assert (off < 1e-3 * np.abs(answer).max(axis=1)).all(), name
+    page.close()
+
+
 def test_page_answers_of_keras_are_those_of_its_inputs(networks):
     """The answers beside a network are Keras', of inputs that the page can make alike."""
     model, stored = networks["dense"]
@@ -261,6 +332,13 @@ def test_changed_network_is_found(explorers):
     assert len(list(site.damaged(other))) == 2
 
 
+def test_check_names_a_changed_network(explorers):
+    html = explorers["typing"].replace('"units": 24', '"units": 25')
+    shown = nbformat.v4.new_output("display_data", data={"text/html": html})
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=[shown])])
+    assert any("another hash" in problem for problem in check.check_live(notebook))
+
+
 def test_scripts_of_others_stay_out(explorers):
     """Only the data of a live explorer pass; what was put beside it stops the build."""
     html = explorers["duel"]
@@ -318,9 +396,10 @@ def test_explorer_goes_when_it_is_out_of_view_and_remembers(opened):
 
 def test_keys_inside_an_explorer_leave_the_slide(opened):
     page = opened("plane", "deck")
-    page.locator(".live input[type=range]").first.focus()
+    page.get_by_role("button", name="Clear").focus()
     page.keyboard.press("ArrowRight")
     assert page.locator("section.slide.present").get_attribute("id") == "live"
+    page.locator(".live input[type=range]").first.focus()
     page.keyboard.press("PageDown")
     assert page.locator("section.slide.present").get_attribute("id") == "after"
 

@@ -153,7 +153,7 @@ def test_drawings_and_plots_are_inside_of_page_and_deck(either):
     ]
     for facts, text in zip(either[:2], either[2:], strict=True):
         assert facts.drawings == labels
-        assert not re.search(r'<img[^>]*\.svg|#0072b2', text), "a colour that no theme changes"
+        assert not re.search(r"<img[^>]*\.svg|#0072b2", text), "a colour that no theme changes"
         marker = re.search(r'marker-end="url\(#([\w-]+)\)"', text)[1]
         assert f'id="{marker}"' in text
 

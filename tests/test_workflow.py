@@ -110,3 +110,9 @@ def test_pages_come_from_main_and_pull_requests_get_the_site():
     when = {s["uses"].split("@")[0]: s["if"] for s in jobs["site"]["steps"] if "if" in s}
     assert jobs["publish"]["if"] == when["actions/upload-pages-artifact"] == main
     assert when["actions/upload-artifact"] == "github.event_name == 'pull_request'"
+
+
+def test_newest_releases_and_colabs_are_tried_each_week():
+    latest = yaml.safe_load(TEXT)["jobs"]["latest"]
+    assert steps("latest")[-2:] == ["make test-colab", "make test-latest"]
+    assert "schedule" in latest["if"] and latest["steps"][-1]["if"] == "always()"

@@ -2,7 +2,7 @@
 // everywhere, where it pushes the made points, and a balance of rates that can be spoilt and mended.
 (() => {
   const live = globalThis.bookLive;
-  const RANGE = 1.8, WIDTH = 32, BATCH = 128, SHOWN = 400, ARROWS = 48, GRID = 36, SPREAD = 0.06;
+  const RANGE = 1.8, WIDTH = 32, BATCH = 128, SHOWN = 400, ARROWS = 48, GRID = 30, SPREAD = 0.06;
   const BALANCED = { generator: 0.001, discriminator: 0.003, turns: 1 };
   const SPOILT = { generator: 0.004, discriminator: 0.0002, turns: 4 };
   const sigmoid = (x) => 1 / (1 + Math.exp(-x));
@@ -265,7 +265,7 @@
       start.textContent = "Pause";
       const frame = () => {
         const begun = performance.now();
-        do several(1); while (performance.now() - begun < 12);
+        do several(1); while (performance.now() - begun < 10);
         draw();
         running = requestAnimationFrame(frame);
       };

@@ -9,7 +9,8 @@
 .live .stage { display: flex; flex-wrap: wrap; gap: 0.7em 14px; align-items: flex-start; }
 .live .piece { display: flex; flex-direction: column; gap: 0.35em; max-width: 100%; min-width: 0; }
 .live .row { display: flex; flex-wrap: wrap; gap: 0.35em; align-items: center; }
-.live canvas { display: block; max-width: 100%; border-radius: 0.25em; background: #10151d; }
+.live canvas { display: block; max-width: 100%; border-radius: 0.25em; background: #10151d;
+  outline: 1px solid color-mix(in srgb, currentColor 25%, transparent); }
 .live canvas.dots { image-rendering: pixelated; }
 .live canvas.touch { touch-action: none; cursor: crosshair; }
 .live :focus-visible { outline: 3px solid #E69F00; outline-offset: 2px; }
@@ -76,13 +77,18 @@
     input.addEventListener("input", () => { show(); change(range.value); });
     return range;
   };
-  // A sentence that screen readers are told too, at most one in 0.7 seconds
+  // A sentence that screen readers are told too, at most one in 0.7 seconds: text, or a function
+  // that makes it when it's due
   live.said = (parent) => {
     const line = add(parent, "p", { class: "said", role: "status", "aria-live": "polite" });
     let waiting = null, last = "";
+    const tell = () => {
+      waiting = null;
+      if (line.isConnected) line.textContent = typeof last === "function" ? last() : last;
+    };
     return (text) => {
       last = text;
-      waiting ??= setTimeout(() => { line.textContent = last; waiting = null; }, line.textContent ? 700 : 0);
+      waiting ??= setTimeout(tell, line.textContent ? 700 : 0);
     };
   };
   const canvas = (parent, width, height, shown, label, kind) => {

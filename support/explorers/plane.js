@@ -32,6 +32,7 @@
     const left = live.piece(stage, "Your digit", 196);
     const pad = live.pad(left, { shown: 196, start: state.pad, change: (picture) => {
       cloud = picture.some((v) => v > 0) ? encode(picture) : null;
+      drawCloud();
       if (cloud) go(cloud.mean);
       else draw();
     } });
@@ -49,7 +50,7 @@
       "Six pictures decoded from draws of the digit's cloud");
     live.button(live.row(middle), "Draw again", () => {
       noise = noise.map(() => [live.normal(), live.normal()]);
-      draw();
+      drawCloud();
     });
 
     const right = live.piece(stage, "The plane of codes", 312);
@@ -142,28 +143,31 @@
       context.arc(plane.x(code[0]), plane.y(code[1]), 14, 0, 7);
       context.fill();
       context.stroke();
-      const middle = cloud ? cloud.mean : code, sd = cloud ? cloud.sd : [0, 0];
-      const all = decode([code, ...noise.map((e) => middle.map((m, k) => m + sd[k] * e[k]))]);
-      picture.show(all);
+      picture.show(decode([code]));
+      say(sentence);
+    };
+    const drawCloud = () => {
+      const [middle, sd] = cloud ? [cloud.mean, cloud.sd] : [code, [0, 0]];
+      const all = decode(noise.map((e) => middle.map((m, k) => m + sd[k] * e[k])));
       const row = new Float32Array(DRAWS * 784);  // the draws, three beside each other
       for (let d = 0; d < DRAWS; d++) for (let i = 0; i < 28; i++) {
-        const from = 784 * (d + 1) + 28 * i, line = 28 * Math.floor(d / COLUMNS) + i;
+        const from = 784 * d + 28 * i, line = 28 * Math.floor(d / COLUMNS) + i;
         row.set(all.subarray(from, from + 28), 28 * (line * COLUMNS + (d % COLUMNS)));
       }
       few.show(row);
+    };
+    const sentence = () => {
       const place = `(${code.map((z) => z.toFixed(2)).join(", ")})`;
-      let text = `The code ${place} lies among the ${nearest(code)}s.`;
-      if (cloud) {
-        const [x, y] = [pad.drawn(), decode([cloud.mean])];
-        const kl = cloud.mean.reduce((sum, m, k) => sum
-          + (m * m + cloud.sd[k] ** 2) / 2 - Math.log(cloud.sd[k]) - 0.5, 0);
-        let nats = 0;
-        x.forEach((v, i) => { nats -= v * Math.log(y[i] + 1e-7) + (1 - v) * Math.log(1 - y[i] + 1e-7); });
-        text += ` Cloud of your digit: middle (${cloud.mean.map((z) => z.toFixed(2)).join(", ")}), σ `
-          + `(${cloud.sd.map((s) => s.toFixed(2)).join(", ")}); its price is ${kl.toFixed(1)} nats, `
-          + `the copy from its middle costs ${nats.toFixed(0)}.`;
-      }
-      say(text);
+      const text = `The code ${place} lies among the ${nearest(code)}s.`;
+      if (!cloud) return text;
+      const [x, y] = [pad.drawn(), decode([cloud.mean])];
+      const kl = cloud.mean.reduce((sum, m, k) => sum
+        + (m * m + cloud.sd[k] ** 2) / 2 - Math.log(cloud.sd[k]) - 0.5, 0);
+      let nats = 0;
+      x.forEach((v, i) => { nats -= v * Math.log(y[i] + 1e-7) + (1 - v) * Math.log(1 - y[i] + 1e-7); });
+      return `${text} Cloud of your digit: middle (${cloud.mean.map((z) => z.toFixed(2)).join(", ")}), σ `
+        + `(${cloud.sd.map((s) => s.toFixed(2)).join(", ")}); its price is ${kl.toFixed(1)} nats, `
+        + `the copy from its middle costs ${nats.toFixed(0)}.`;
     };
     const go = (to) => {
       code = to.map((z) => live.clamp(z, -RANGE, RANGE));
@@ -173,12 +177,14 @@
     };
     if (state.code) {
       if (pad.drawn().some((v) => v > 0)) cloud = encode(pad.drawn());
+      drawCloud();
       go(state.code);
     } else {
       const names = Object.keys(digits);
       ends = [names[0], names.at(-1)].map((name) => encode(digits[name]).mean);
       pad.show(digits[names[0]]);
       cloud = encode(digits[names[0]]);
+      drawCloud();
       go(cloud.mean);
     }
     return {
