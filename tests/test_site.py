@@ -420,6 +420,18 @@ def test_page_can_be_read_in_light_and_dark(scheme, opened):
     assert page.evaluate(ground) != before
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_of_plots_has_the_themes_colour(scheme, opened):
+    page = opened(f"lectures/{LECTURES['07'].stem}.html", scheme=scheme)
+    fills = page.evaluate(
+        "[...document.querySelectorAll('main svg.drawing text')].map(e => getComputedStyle(e).fill)"
+    )
+    ink = page.evaluate("getComputedStyle(document.body).color")
+    assert ink != "rgb(0, 0, 0)"
+    assert fills.count(ink) > 50
+    assert "rgb(0, 0, 0)" not in fills
+
+
 def test_home_page_has_cards_in_columns_and_status_has_bars_in_colour(opened):
     cards = opened("index.html").locator(".cards .card")
     assert cards.count() == len(LECTURES)

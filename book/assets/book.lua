@@ -82,6 +82,10 @@ local function Meta(meta)
   end
   if quarto then
     root, page = quarto.project.directory or ".", quarto.doc.input_file
+    if deck and meta.description then -- Quarto's title slide has no place of its own for it
+      meta.subtitle = pandoc.Inlines(meta.subtitle or {}) .. { pandoc.LineBreak(),
+        pandoc.Span(meta.description, { class = "description" }) }
+    end
   else
     root = meta["book-root"] and str(meta["book-root"]) or "."
     page = meta["book-page"] and str(meta["book-page"])
