@@ -4,16 +4,12 @@ BOOK_SITE names the folder of a site made before, by Quarto or by the thin rende
 """
 
 import base64
-import functools
-import http.server
 import io
 import json
 import os
 import re
 import shutil
-import threading
 from html.parser import HTMLParser
-from pathlib import Path
 from urllib.parse import unquote
 
 import nbformat
@@ -280,39 +276,6 @@ def test_chromium_is_installed():
         slides.chromium()
     except BookError as error:
         pytest.fail(str(error))
-
-
-class Silent(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder, says nothing, and has an icon for browsers that ask for one."""
-
-    def do_GET(self):
-        if self.path == "/favicon.ico":
-            self.send_response(204)
-            self.end_headers()
-        else:
-            super().do_GET()
-
-    def log_message(self, *_):
-        """Say nothing."""
-
-
-@pytest.fixture(scope="module")
-def made(request):
-    """(folder, address) of the site to look at: BOOK_SITE, or the thin renderer's, made here.
-
-    Quarto's pages load a module script and a search index, which browsers refuse to a page that
-    is opened from disk: such a site is looked at through a server.
-    """
-    folder = os.environ.get("BOOK_SITE")
-    folder = Path(folder).resolve() if folder else request.getfixturevalue("site")
-    if not (folder / "site_libs" / "quarto-html").exists():
-        yield folder, folder.as_uri()
-        return
-    handler = functools.partial(Silent, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield folder, f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 @pytest.fixture
