@@ -139,7 +139,9 @@ def vae(digit, encoder_widths, decoder_widths, latent_dim, *, label=None):
         arrow((470, y), (488, y)) + box(522, y, 64, 64, "data", "x̂"),
     )
     kl = (
-        arrow((232, y + 65), (232, 240), kind="loss", dashed=True),
+        f'<rect x="202" y="{y - 72}" width="60" height="144" rx="28" fill="none" '
+        f'stroke="{COLOURS["loss"]}" stroke-width="2" stroke-dasharray="6 4"/>',
+        arrow((232, y + 72), (232, 240), kind="loss", dashed=True),
         pill(232, 258, 170, "loss", "KL to N(0, I)") + text(232, 290, word),
     )
     copy = (
@@ -169,16 +171,18 @@ def trick():
 
     low = 222
     stopped = (
-        arrow((424, 98), (322, 98), kind="loss") + text(214, 88, "✕", weight="bold")
+        arrow((424, 98), (322, 98), kind="loss") + arrow((256, 112), (216, 122), kind="loss")
+        + text(204, 126, "✕", weight="bold")
         + text(372, 122, "gradient")
     )  # fmt: skip
     flows = (
         arrow((424, low + 12), (322, low + 12), kind="loss")
         + arrow((258, low + 14), (176, low + 34), kind="loss")
+        + arrow((258, low - 14), (176, low - 34), kind="loss")
         + text(372, low + 36, "gradient") + text(346, low + 62, "∂z/∂μ = 1, ∂z/∂σ = ε")
     )  # fmt: skip
-    noise = disc(288, low - 62, 20, "noise", "ε", dashed=True) + arrow(
-        (288, low - 41), (288, low - 31)
+    noise = disc(372, low - 62, 20, "noise", "ε", dashed=True) + arrow(
+        (356, low - 50), (314, low - 18)
     )
     return svg(
         300,
@@ -195,18 +199,18 @@ def clouds():
     left = "".join(
         f'<circle cx="{130 + a}" cy="{148 + b}" r="6" fill="{COLOURS["code"]}"/>' for a, b in spots
     )
-    right = "".join(disc(420 + 0.72 * a, 148 + 0.72 * b, 44, "code") for a, b in spots)
+    right = "".join(disc(420 + 0.72 * a, 148 + 0.72 * b, 58, "code") for a, b in spots)
     prior = (
-        f'<circle cx="420" cy="148" r="108" fill="none" stroke="{COLOURS["noise"]}" '
+        f'<circle cx="420" cy="148" r="116" fill="none" stroke="{COLOURS["noise"]}" '
         'stroke-width="2.5" stroke-dasharray="6 4"/>'
     )
     asked = disc(130, 148, 20, "noise", "?", dashed=True)
     return svg(
-        286,
+        296,
         text(130, 20, "Autoencoder: a point", weight="bold") + left,
         step(asked + text(130, 258, "a code drawn here", "was never decoded")),
         step(text(420, 20, "VAE: a cloud", weight="bold") + right),
-        step(prior + text(420, 274, "all clouds together: N(0, I)")),
+        step(prior + text(420, 282, "wanted together: N(0, I)")),
     )
 
 

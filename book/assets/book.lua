@@ -156,10 +156,12 @@ local function Para(para)
   local named = last and last.t == "RawInline" and last.text:match("^<!%-%- measured: (.-) %-%->$")
   if not named then
     return nil
-  elseif deck then
-    return {} -- a talk shows no test apparatus
   end
   c:remove(#c)
+  if deck then  -- a talk shows no test apparatus; its speaker has the sentences
+    local is_name = c[1].t == "RawInline"
+    return is_name and {} or pandoc.Div({ pandoc.Plain(c) }, { class = "stated" })
+  end
   local names = pandoc.List()
   for name in named:gmatch("%S+") do names:insert(name) end
   return {
@@ -220,9 +222,30 @@ local function explains(block)
     and block.attributes["unless-format"] == "revealjs"
 end
 
+local function stated(blocks)  -- takes the sentences that state results out of cells
+  local found = pandoc.List()
+  local left = pandoc.Blocks(blocks):walk({ Div = function(div)
+    if div.classes:includes("stated") then
+      found:extend({ pandoc.Para(div.content[1].content) })
+      return {}
+    end
+  end })
+  return left, found
+end
+
 local function notes(blocks)
   local out, note = pandoc.List(), nil
   for _, block in ipairs(blocks) do
+    if block.t == "Div" and block.classes:includes("cell") then
+      local left, found = stated(block.content)
+      block.content = left
+      if #found > 0 and note then
+        note.content:extend(found)
+      elseif #found > 0 then
+        note = pandoc.Div(found, { class = "notes" })
+        out:insert(note)
+      end
+    end
     local is_note = explains(block) or (block.t == "Div" and block.classes:includes("notes"))
     if block.t == "Header" and block.level <= 2 then
       note = nil
