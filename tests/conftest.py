@@ -1,8 +1,12 @@
 """What the tests share: executed lectures, a rendered site, a browser."""
 
+import functools
+import http.server
 import json
+import os
 import re
 import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -107,6 +111,39 @@ def site(tmp_path_factory, worker_id):
             render.render_thin(ROOT, part)
             part.rename(out)
     return out
+
+
+class Silent(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder, says nothing, and has an icon for browsers that ask for one."""
+
+    def do_GET(self):
+        if self.path == "/favicon.ico":
+            self.send_response(204)
+            self.end_headers()
+        else:
+            super().do_GET()
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture(scope="session")
+def made(request):
+    """(folder, address) of the site to look at: BOOK_SITE, or the thin renderer's, made here.
+
+    Quarto's pages load a module script and a search index, which browsers refuse to a page that
+    is opened from disk: such a site is looked at through a server.
+    """
+    folder = os.environ.get("BOOK_SITE")
+    folder = Path(folder).resolve() if folder else request.getfixturevalue("site")
+    if not (folder / "site_libs" / "quarto-html").exists():
+        yield folder, folder.as_uri()
+        return
+    handler = functools.partial(Silent, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 @pytest.fixture(scope="session")

@@ -71,13 +71,13 @@ def test_long_code_and_a_slide_without_a_note_are_named():
 
 
 @pytest.fixture(scope="module", params=TALKS)
-def deck(request, site, browser):
-    """The deck of a talk in the browser: (number, page, path of the lecture's page)."""
-    path = site / "lectures" / f"{LECTURES[request.param].stem}.slides.html"
+def deck(request, made, browser):
+    """The deck of a talk in the browser: (number, page, address of the lecture's page)."""
+    address = f"{made[1]}/lectures/{LECTURES[request.param].stem}"
     page = browser.new_page(viewport={"width": 1280, "height": 720})
-    page.goto(path.as_uri())
+    page.goto(f"{address}.slides.html")
     page.wait_for_function("window.Reveal && Reveal.isReady()")
-    yield request.param, page, path.with_name(path.name.replace(".slides", ""))
+    yield request.param, page, f"{address}.html"
     page.close()
 
 
@@ -120,12 +120,11 @@ def test_slides_move_behind_the_talk_in_their_order(deck):
 
 
 def test_equations_have_the_same_numbers_on_page_and_deck(deck, browser):
-    _, page, path = deck
-    read = "[...document.querySelectorAll('.equation')].map(e => [e.id, " + (
-        "e.querySelector('.equation-number').textContent])"
-    )
+    _, page, address = deck
+    read = """[...document.querySelectorAll("main [id^='eq-'], .slides [id^='eq-']")].map(
+      e => [e.id, e.textContent.match(/\\((\\d+)\\)\\s*$/)[1]])"""
     other = browser.new_page()
-    other.goto(path.as_uri())
+    other.goto(address)
     on_page, in_deck = dict(other.evaluate(read)), dict(page.evaluate(read))
     other.close()
     assert len(on_page) > 5 and on_page == in_deck
@@ -160,9 +159,9 @@ def test_text_in_drawings_and_plots_can_be_read_from_the_last_row(deck):
 
 
 def test_text_in_drawings_and_plots_can_be_read_on_a_phone(deck, browser):
-    _, _, path = deck
+    _, _, address = deck
     phone = browser.new_page(viewport={"width": 390, "height": 800})
-    phone.goto(path.as_uri())
+    phone.goto(address)
     sizes = text_heights(phone, "main")
     phone.close()
     assert len(sizes) > 50
@@ -170,9 +169,9 @@ def test_text_in_drawings_and_plots_can_be_read_on_a_phone(deck, browser):
 
 
 def test_no_block_of_code_or_output_scrolls_sideways_at_1280_pixels(deck, browser):
-    _, _, path = deck
+    _, _, address = deck
     page = browser.new_page(viewport={"width": 1280, "height": 720})
-    page.goto(path.as_uri())
+    page.goto(address)
     wide = page.evaluate(
         "[...document.querySelectorAll('main pre')].filter(e => e.scrollWidth > e.clientWidth + 1)"
         ".map(e => e.textContent.slice(0, 80))"
