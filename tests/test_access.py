@@ -1,16 +1,23 @@
 """Pages and decks for everyone: axe-core (WCAG 2.0 to 2.2, A and AA), widths, sizes, notes."""
 
+from pathlib import Path
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+
+from book import notebooks
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 OPTIONS = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"]}
 
 
 def pages(made):
-    """Addresses of all pages and decks of the site."""
-    found = sorted(made[0].glob("*.html")) + sorted((made[0] / "lectures").glob("*.html"))
-    return [f"{made[1]}/{path.relative_to(made[0]).as_posix()}" for path in found]
+    """Addresses of the book's pages and decks; other tests put pages of their own beside them."""
+    found = [Path(page) for page in notebooks.pages()]
+    decks = [page.with_suffix(".slides.html") for page in found if page.suffix == ".ipynb"]
+    return [f"{made[1]}/{page.as_posix()}" for page in decks] + [
+        f"{made[1]}/{page.with_suffix('.html').as_posix()}" for page in found
+    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -464,7 +464,7 @@ def test_menu_opens_on_a_phone(opened, thin):
 OVERFLOW = """() => {
   const slide = Reveal.getCurrentSlide(), out = [];
   for (const e of slide.querySelectorAll('*')) {
-    if (e.closest('aside.notes, math *, details.code-fold')) continue;
+    if (e.closest('aside.notes, math *, details.code-fold, #refs *')) continue;
     const r = e.getBoundingClientRect();
     if (r.width && r.height && (r.bottom > 721 || r.right > 1281 || r.left < -1 || r.top < -1))
       out.push(`${e.tagName} ends at ${Math.round(r.right)} x ${Math.round(r.bottom)}`);

@@ -130,8 +130,11 @@ local function lecture()
 end
 
 local function of_lecture()
+  if not lecture() then
+    return {}
+  end
   measured = measured or pandoc.json.decode(read("measured.json"), false)
-  return measured[lecture() or ""] or {}
+  return measured[lecture()] or {}
 end
 
 local function escaped(text)

@@ -71,10 +71,11 @@ local function Pandoc(doc)
     end
     (aside and moved or section and moved or kept):insert(block)
   end
-  if #moved > 0 then
+  local first = moved[1]
+  if first and first.identifier ~= "references" then  -- these need no heading of their own
     kept:insert(pandoc.Header(1, "Appendix", { id = "appendix", class = "unnumbered" }))
-    kept:extend(moved)
   end
+  kept:extend(moved)
   doc.blocks = kept
   return doc
 end
