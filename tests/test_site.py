@@ -449,6 +449,7 @@ def test_search_finds_a_word(opened, thin):
         first.get_attribute("href")
     )
     page.locator("#results a", has_text="spoilt picture").first.click()
+    page.wait_for_load_state()
     assert "06-autoencoders.html#" in page.url
     page.fill("#search", "zzzzqqqq")
     assert page.locator("#results").inner_text() == "Nothing found."
