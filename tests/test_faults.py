@@ -403,6 +403,8 @@ def test_a_stop_is_one_sentence_and_leaves_nothing(sent, status, tmp_path):
     run = subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, env=env, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        # a shell's background jobs ignore Ctrl-C; this one, run in the foreground, doesn't
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     while "09-s 1/1" not in run.stdout.readline():
         assert run.poll() is None, run.stderr.read()
