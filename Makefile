@@ -11,7 +11,7 @@ book:                        ## execute what is stale, render everything into _s
 test:                        ## all tests, the quick ones first
 	@$(BOOK) -m pytest -p tests.areas
 
-check:                       ## all that executes no lecture, in about six minutes
+check:                       ## all that executes no lecture, in about eight minutes
 	@$(BOOK) -m pytest -p tests.areas -m "not lectures" -n 2 --dist worksteal
 
 lab:                         ## JupyterLab in lectures/; LAB="--no-browser" passes options on
