@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from book import notebooks
 
-CODE_LINES, CODE_ONLY = 10, 8  # on one slide; slides that have nothing but code
+CODE_LINES, CODE_ONLY = 10, 8  # lines on one slide; slides that have nothing but code
 HEADING = re.compile(r"(#{1,2}) +(.+?) *(\{[^}]*\})?$")
 NOTE = re.compile(r"^::: *\{(\.notes|\.content-visible unless-format=\"revealjs\")\}", re.M)
 
@@ -22,19 +22,29 @@ class Slide:
     level: int
     appendix: bool
     text: str = ""
-    code: list = field(default_factory=list)  # lines of each shown cell
+    code: list = field(default_factory=list)  # lines of code, for each shown cell
     shows: bool = False  # a figure, a table, an explorer or a question
+    prints: bool = False  # any other output but recorded values
 
     @property
     def noted(self):
         return bool(NOTE.search(self.text))
 
     @property
+    def seen(self):
+        """The text on the slide itself, without notes and other fenced parts."""
+        return re.sub(r"(?ms)^::: *\{.*?^:::$", "", self.text).strip()
+
+    @property
     def code_only(self):
         """Whether there's code and no picture, formula, list or table beside it."""
-        seen = re.sub(r"(?ms)^::: *\{.*?^:::$", "", self.text)
-        beside = self.shows or re.search(r"(?m)^(\$\$|- |\d+\. |!\[|\|)", seen)
+        beside = self.shows or re.search(r"(?m)^(\$\$|- |\d+\. |!\[|\|)", self.seen)
         return bool(self.code) and not beside
+
+    @property
+    def empty(self):
+        """Whether the deck would show the heading alone: then it leaves the slide out."""
+        return not (self.code or self.shows or self.prints or self.seen) and self.level == 2
 
 
 def slides(notebook):
@@ -57,6 +67,10 @@ def slides(notebook):
             label, data = str(options.get("label", "")), (o.get("data", {}) for o in cell.outputs)
             found[-1].shows |= label.startswith(("fig-", "tbl-"))
             found[-1].shows |= any("text/html" in each for each in data)
+            found[-1].prints |= any(
+                o.output_type == "stream" or notebooks.RECORD not in o.get("data", {})
+                for o in cell.outputs
+            )
     return found
 
 
@@ -76,7 +90,9 @@ def check(notebook, front):
     if len(alone) > CODE_ONLY:
         yield f"{len(alone)} slides are code alone, at most {CODE_ONLY}: {', '.join(alone)}"
     for slide in talk:
-        if slide.code and max(slide.code) > CODE_LINES:
-            yield f"slide {slide.heading!r} has {max(slide.code)} lines of code in a cell"
+        if (lines := sum(slide.code)) > CODE_LINES:
+            yield f"slide {slide.heading!r} has {lines} lines of code, at most {CODE_LINES} fit"
+        if slide.empty:
+            yield f"slide {slide.heading!r} has nothing to show"
         if slide.level == 2 and not slide.noted:
             yield f"slide {slide.heading!r} has no speaker's note"

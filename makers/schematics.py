@@ -16,6 +16,7 @@ from PIL import Image
 
 import helpers
 from book import definitions
+from makers import vae as decoders
 from makers.common import LECTURES, replace_text
 
 FOLDER = LECTURES / "figures"
@@ -251,11 +252,12 @@ def drawings():
     path = next(LECTURES.glob("07-*.ipynb"))
     lecture = definitions.take(path, ["widths_2", "pixel_vae", "conv_vae"])
     see = inspect.signature(lecture.pixel_vae).parameters["see"].default
+    latent_dim = decoders.SETTINGS["digits"]["latent_dim"]
     (x, y), _ = helpers.load_mnist()
     digit = x[(y == 4).argmax()]
     return {
         "vae": vae(digit, lecture.widths_2, lecture.widths_2[::-1], 2),
-        "vae-class": vae(digit, *channels(lecture), 8, label="class 4"),
+        "vae-class": vae(digit, *channels(lecture), latent_dim, label="class 4"),
         "trick": trick(),
         "clouds": clouds(),
         "window": window(see),

@@ -477,6 +477,21 @@ OVERFLOW = """() => {
 }"""
 
 
+BARE = """() => Reveal.getSlides().filter((slide) => {
+  const copy = slide.cloneNode(true);
+  copy.querySelectorAll("aside.notes, details.code-fold, h2, style").forEach((e) => e.remove());
+  return slide.querySelector("h2") && !copy.textContent.trim()
+    && !copy.querySelector("img, svg, canvas, math, .live, .explorer");
+}).map((slide) => slide.querySelector("h2").textContent)"""
+
+
+@pytest.mark.parametrize("name", DECKS)
+def test_no_slide_shows_its_heading_alone(name, opened):
+    page = opened(name)
+    page.wait_for_function("window.Reveal && Reveal.isReady()")
+    assert page.evaluate(BARE) == []
+
+
 @pytest.mark.parametrize("name", DECKS)
 def test_deck_advances_and_nothing_overflows(name, opened):
     page = opened(name)

@@ -64,7 +64,12 @@ def test_slides_of_code_alone_are_counted():
 def test_long_code_and_a_slide_without_a_note_are_named():
     code = ("code", "x = 1\n" * 11)
     assert said(lecture(f"## Long\n\n{NOTE}\n\n- a", code)) == [
-        "slide 'Long' has 11 lines of code in a cell"
+        "slide 'Long' has 11 lines of code, at most 10 fit"
+    ]
+    two = ("code", "x = 1\n" * 6)
+    assert "12 lines" in said(lecture(f"## Two\n\n{NOTE}\n\n- a", two, two))[0]
+    assert said(lecture(f"## None\n\n{NOTE}", ("code", "#| code-fold: true\nx = 1"))) == [
+        "slide 'None' has nothing to show"
     ]
     assert said(lecture("## Bare\n\n- a")) == ["slide 'Bare' has no speaker's note"]
     assert not said(lecture("## Noted\n\n- a\n\n::: {.notes}\nSay it.\n:::"))
@@ -110,7 +115,7 @@ def test_every_slide_of_the_talk_has_one_note_in_the_deck(deck):
 def test_slides_move_behind_the_talk_in_their_order(deck):
     number, page, _ = deck
     expected = [s.heading for s in talk.slides(notebooks.read(LECTURES[number]))
-                if s.level == 2 and s.appendix]  # fmt: skip
+                if s.level == 2 and s.appendix and not s.empty]  # fmt: skip
     moved = page.evaluate(
         "[...document.querySelectorAll('#appendix ~ section h2, #appendix h2')].map("
         "h => h.textContent.trim().replace(/’/g, String.fromCharCode(39)))"

@@ -265,6 +265,35 @@ local function notes(blocks)
   return out
 end
 
+-- A slide of a deck that would show its heading alone: late.lua drops it, or says where it is
+local function visible(block)
+  if block.t == "Div" then
+    return not block.classes:includes("notes") and block.content:find_if(visible) ~= nil
+  elseif block.t == "CodeBlock" then
+    return block.attributes["code-fold"] ~= "true"
+  elseif block.t == "Para" or block.t == "Plain" then
+    return #block.content > 0
+  end
+  return block.t ~= "Header"
+end
+
+local function mark_empty(blocks)
+  local slide, shows = nil, false
+  local function close()
+    if slide and not shows then slide.classes:insert("empty") end
+  end
+  for _, block in ipairs(blocks) do
+    if block.t == "Header" and block.level <= 2 then
+      close()
+      slide, shows = block.level == 2 and block or nil, false
+    else
+      shows = shows or visible(block)
+    end
+  end
+  close()
+  return blocks
+end
+
 -- 4. First and last: ways to slides and Colab, a slide for the references
 local KINDS = { fig = true, tbl = true, eq = true, sec = true, thm = true }
 
@@ -323,7 +352,7 @@ local function Pandoc(doc)
     doc.blocks:insert(pandoc.Div({}, { id = "refs" }))
   end
   if deck then
-    doc.blocks = notes(doc.blocks)
+    doc.blocks = mark_empty(notes(doc.blocks))
   else
     doc = doc:walk({ Header = function(header)
       header.classes = header.classes:filter(function(class) return class ~= "appendix" end)

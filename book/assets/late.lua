@@ -2,7 +2,9 @@
 -- `post-quarto`, the thin renderer after its own filter):
 -- * a drawing or plot that is an SVG file becomes part of the page, so that its colours and its
 --   text follow the theme, and its groups of class "fragment" appear one by one in the deck;
--- * slides of class "appendix" move behind the last one of the deck.
+-- * slides of class "appendix" move behind the last one of the deck;
+-- * slides of class "empty" (book.lua finds them) are left out of the deck; one that is pointed at
+--   says that it's on the page.
 
 local deck = FORMAT:match("revealjs") ~= nil
 local str = pandoc.utils.stringify
@@ -63,13 +65,22 @@ local function Pandoc(doc)
   if not deck then
     return nil
   end
-  local kept, moved, section, aside = pandoc.List(), pandoc.List(), false, false
+  local kept, moved, section, aside, gone = pandoc.List(), pandoc.List(), false, false, false
   for _, block in ipairs(doc.blocks) do
+    local hint
     if block.t == "Header" and block.level <= 2 then
+      gone = block.classes:includes("empty")
+      if gone and block.identifier:match("^sec%-") then
+        gone, hint = false, pandoc.Para("Its text is on the page, and in the speaker's notes.")
+      end
       aside = block.classes:includes("appendix")
       section = block.level == 1 and aside or (block.level == 2 and section)
     end
-    (aside and moved or section and moved or kept):insert(block)
+    local place = (aside or section) and moved or kept
+    if not gone then
+      place:insert(block)
+      if hint then place:insert(hint) end
+    end
   end
   local first = moved[1]
   if first and first.identifier ~= "references" then  -- these need no heading of their own
