@@ -268,7 +268,8 @@ end
 -- A slide of a deck that would show its heading alone: late.lua drops it, or says where it is
 local function visible(block)
   if block.t == "Div" then
-    return not block.classes:includes("notes") and block.content:find_if(visible) ~= nil
+    local is_note = block.classes:includes("notes")
+    return block.identifier == "refs" or (not is_note and block.content:find_if(visible) ~= nil)
   elseif block.t == "CodeBlock" then
     return block.attributes["code-fold"] ~= "true"
   elseif block.t == "Para" or block.t == "Plain" then
