@@ -43,7 +43,7 @@ class Slide:
 
     @property
     def empty(self):
-        """Whether the deck would show the heading alone: then it leaves the slide out."""
+        """Whether a deck would show the heading alone."""
         return not (self.code or self.shows or self.prints or self.seen) and self.level == 2
 
 

@@ -56,7 +56,7 @@ def test_slides_of_code_alone_are_counted():
     assert found.startswith("9 slides are code alone, at most 8: Slide 0, ")
     beside = [part + "\n\n$$\nx\n$$" if isinstance(part, str) else part for part in slides(9)]
     assert not said(lecture(*beside))
-    folded = [("code", f"#| code-fold: true\n{p[1]}") if isinstance(p, tuple) else p
+    folded = [("code", f"#| code-fold: true\n{p[1]}") if isinstance(p, tuple) else f"{p}\n\nText."
               for p in slides(9)]  # fmt: skip
     assert not said(lecture(*folded))
 

@@ -265,7 +265,8 @@ local function notes(blocks)
   return out
 end
 
--- A slide of a deck that would show its heading alone: late.lua drops it, or says where it is
+-- A slide all of whose parts are hidden in a deck: late.lua drops it, or says where they are. One
+-- that its author left with a heading alone stays.
 local function visible(block)
   if block.t == "Div" then
     local is_note = block.classes:includes("notes")
@@ -279,16 +280,16 @@ local function visible(block)
 end
 
 local function mark_empty(blocks)
-  local slide, shows = nil, false
+  local slide, parts, shows = nil, 0, false
   local function close()
-    if slide and not shows then slide.classes:insert("empty") end
+    if slide and parts > 0 and not shows then slide.classes:insert("empty") end
   end
   for _, block in ipairs(blocks) do
     if block.t == "Header" and block.level <= 2 then
       close()
-      slide, shows = block.level == 2 and block or nil, false
+      slide, parts, shows = block.level == 2 and block or nil, 0, false
     else
-      shows = shows or visible(block)
+      parts, shows = parts + 1, shows or visible(block)
     end
   end
   close()
