@@ -3,6 +3,7 @@
 import re
 
 import nbformat
+import pypandoc
 import pytest
 from conftest import LECTURES, ROOT
 
@@ -34,6 +35,27 @@ def test_both_renderers_run_the_same_filters_first_and_last():
     assert first == {"path": "book/assets/book.lua", "at": "pre-ast"}
     assert last == {"path": "book/assets/late.lua", "at": "post-quarto"}
     assert (ROOT / first["path"]).is_file() and (ROOT / last["path"]).is_file()
+
+
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        (r"\log p", r"\log\, p"),
+        (r"\tfrac12 \log \sigma^2", r"\tfrac12 \,\log\, \sigma^2"),
+        (
+            r"\varepsilon \operatorname{sign} \nabla L",
+            r"\varepsilon \,\operatorname{sign}\, \nabla L",
+        ),
+        (r"\max_{x \in A} f", r"\max_{x \in A}\, f"),
+        (r"\operatorname{KL}\bigl(q\bigr)", r"\operatorname{KL}\bigl(q\bigr)"),
+        (r"\mathbb E[\log (1 - x)] + \exp\left(x\right)", None),
+        (r"\logo + \lambda", None),
+    ],
+)
+def test_operators_in_formulas_keep_a_thin_space_from_what_isnt_a_bracket(given, made):
+    filters = [f"--lua-filter={ROOT / 'book' / 'assets' / 'book.lua'}"]
+    found = pypandoc.convert_text(f"${given}$", "markdown", "markdown", extra_args=filters)
+    assert found.strip() == f"${made or given}$"
 
 
 def test_no_page_includes_what_the_build_makes():
